@@ -1,0 +1,48 @@
+# Two commands need nothing set up before: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: help demo test check lint types
+.DELETE_ON_ERROR:
+
+help: ## what can be made (this list)
+	@echo "Start with 'make demo'. All targets:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+demo: .venv/.demo-installed ## a year of real flights through the exporter, to look at in a browser
+	@$(BIN)/drift-exporter demo
+
+test: .venv/.dev-installed ## everything: lint, types, all tests; as root also installs the Debian packages they need
+	@scripts/debian-packages.sh
+	@$(MAKE) --no-print-directory lint types
+	@echo "tests: all"
+	@$(BIN)/python -m pytest
+
+check: lint types ## the inner loop, under a minute: lint, types, the tests that need no service
+	@echo "tests: those without services"
+	@$(BIN)/python -m pytest -q -m 'not service'
+
+lint: .venv/.dev-installed
+	@echo "lint: ruff check, ruff format --check"
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+
+types: .venv/.dev-installed
+	@echo "types: mypy --strict"
+	@$(BIN)/mypy
+
+$(BIN)/python:
+	@echo "setup: virtual environment in .venv"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "drift-exporter needs Python 3.11 or newer; say which: make PYTHON=python3.12 …")'
+	@$(PYTHON) -m venv .venv
+
+.venv/.demo-installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "setup: installing drift-exporter and its demo into .venv"
+	@$(PIP) --editable '.[demo]'
+	@touch $@
+
+.venv/.dev-installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "setup: installing drift-exporter, its demo and the developer's tools into .venv"
+	@$(PIP) --editable '.[demo,dev]'
+	@touch $@ .venv/.demo-installed
