@@ -8,12 +8,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 help: ## what can be made (this list)
 	@echo "Start with 'make demo'. All targets:"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.demo-installed ## a year of real flights through the exporter, to look at in a browser
 	@$(BIN)/drift-exporter demo
 
-test: .venv/.dev-installed ## everything: lint, types, all tests; as root also installs the Debian packages they need
+test: ## everything: lint, types, all tests; as root also installs the Debian packages they need
 	@scripts/debian-packages.sh
 	@$(MAKE) --no-print-directory lint types
 	@echo "tests: all"

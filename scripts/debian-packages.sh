@@ -7,6 +7,7 @@ missing=""
 need() { # command package
     command -v "$1" >/dev/null || missing="$missing $2"
 }
+python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 need promtool prometheus
 need amtool prometheus-alertmanager
 need chromium chromium

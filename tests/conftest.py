@@ -1,0 +1,21 @@
+import os
+
+import hypothesis
+import pytest
+
+SERVICES = ("browser", "prometheus", "promtool")
+pytest_plugins = [f"tests.services.{name}" for name in SERVICES]
+
+# The database and the shared cores make single examples slow at times, which says nothing about the code.
+hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
+# CI tries the same examples each time, so a red build is the commit's doing; new ones are found at desks.
+hypothesis.settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True, database=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest itself looks at `-m`
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever uses a service's fixture is marked `service`, so nobody can forget to say it."""
+    for item in items:
+        if set(SERVICES) & set(getattr(item, "fixturenames", ())):
+            item.add_marker("service")

@@ -1,0 +1,72 @@
+"""The house: which room may import which. The table is ARCHITECTURE's "may import" column."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parent.parent / "exporter"
+
+ROOMS: dict[str, set[str]] = {
+    "batch": set(),
+    "catalogue": set(),
+    "config": set(),
+    "log": set(),
+    "sources": set(),
+    "decode": {"batch", "config", "reference", "sources"},
+    "summaries": {"batch"},
+    "labels": {"batch", "state"},
+    "reference": {"summaries"},
+    "windows": {"batch", "summaries"},
+    "detectors": {"summaries", "reference", "catalogue"},
+    "statistics": {"summaries", "windows", "reference", "catalogue"},
+    "state": {"summaries"},
+    "generate": {"catalogue", "config"},
+}
+ROOMS["metrics"] = {"catalogue", "statistics", "detectors", "reference", "windows", "config"}
+ROOMS["page"] = ROOMS["web"] = ROOMS["metrics"] | {"metrics", "page"}
+ROOMS["app"] = set(ROOMS) - {"generate"}
+ROOMS["demo"] = set(ROOMS)  # everything so far: all but the door
+ROOMS["cli"] = set(ROOMS)
+ROOMS["__main__"] = {"cli"}
+ROOMS["__init__"] = set()
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Dotted names of what a file imports; `from a import b` is both a and a.b, for b may be a module."""
+    for node in ast.walk(ast.parse(path.read_text(), path)):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def uses(name: str, package: str) -> bool:
+    return any(f"{dotted}.".startswith(f"{package}.") for dotted in imports(FILES[name]))
+
+
+def room(dotted: str) -> str:
+    return dotted.removeprefix("exporter").lstrip(".").partition(".")[0] or "__init__"
+
+
+FILES = {path.relative_to(HOUSE).as_posix(): path for path in sorted(HOUSE.rglob("*.py"))}
+
+
+def test_every_file_is_in_a_room_that_is_listed() -> None:
+    unknown = {name for name in FILES if room(name.removesuffix(".py").replace("/", ".")) not in ROOMS}
+    assert not unknown, "list the new room and what it may import in ROOMS, tests/test_architecture.py"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_room_imports_only_what_it_may(name: str) -> None:
+    here = room(name.removesuffix(".py").replace("/", "."))
+    ours = {room(dotted) for dotted in imports(FILES[name]) if dotted.partition(".")[0] == "exporter"}
+    assert ours - ROOMS[here] <= {here, "__init__"}, f"{here} may import {sorted(ROOMS[here])}"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_costly_or_contagious_libraries_stay_where_they_belong(name: str) -> None:
+    assert not uses(name, "scipy.stats"), "49 MB resident: use scipy.special"
+    assert name == "sources/kafka.py" or not uses(name, "kafka"), "only sources/kafka.py knows Kafka"
