@@ -1,0 +1,49 @@
+"""The one shape in which events travel: columnar.
+
+A numeric column encodes the state of a cell in the number itself (NaN missing, ±inf invalid), a categorical one in
+the sign of its code, so that one look-up per cell tells value, missing and invalid apart and no mask travels along.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+MISSING_CODE = -1
+INVALID_CODE = -2
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """`values`: float64[n]; NaN is a missing cell, ±inf an invalid one."""
+
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """`codes`: int32[n], each an index into `texts`, or MISSING_CODE, or INVALID_CODE."""
+
+    codes: NDArray[np.int32]
+    texts: tuple[str, ...]
+
+
+Column = Numbers | Texts
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events of one version of one model, in the order in which they arrived.
+
+    `time`: int64[n], nanoseconds since the epoch. `position`: intp[n], each row's place among all rows that were
+    decoded with it. `unexpected`: (row, name) of features that the reference does not know.
+    """
+
+    model: str
+    version: str
+    time: NDArray[np.int64]
+    position: NDArray[np.intp]
+    features: dict[str, Column] = field(default_factory=dict)
+    outputs: dict[str, Column] = field(default_factory=dict)
+    unexpected: tuple[tuple[int, str], ...] = ()
+    ids: list[str] | None = None

@@ -1,0 +1,201 @@
+"""What normal was: frozen summaries of the training data, one readable JSON file a model version.
+
+Everything a distance needs is here as integers over fixed bins, so a comparison never goes back to the rows.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from exporter.summaries.bins import Bin, Bins, CategoryBins, NumericBins
+
+SCHEMA = 1
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+
+class ReferenceError(ValueError):
+    """A reference file that cannot be used; the message names path, problem and remedy."""
+
+
+@dataclass(frozen=True)
+class ReferenceColumn:
+    """One feature, or one output (`score`, `prediction`, `label`), as it was.
+
+    `counts`: int64[bins.size], over all rows. `means`: float64[bins.values], the mean of the values in each bin (an
+    empty bin's midpoint), NaN for categories. `mean`, `deviation` (population) and `quantiles` (at QUANTILES, by
+    inverted_cdf) are over the valid numbers, None for categories or where no number was valid.
+    """
+
+    bins: Bins
+    counts: NDArray[np.int64]
+    means: NDArray[np.float64]
+    mean: float | None = None
+    deviation: float | None = None
+    quantiles: tuple[float, ...] | None = None
+
+    @property
+    def numeric(self) -> bool:
+        return isinstance(self.bins, NumericBins)
+
+    @property
+    def kind(self) -> str:
+        return "numeric" if self.numeric else "categorical"
+
+    @property
+    def rows(self) -> int:
+        return int(self.counts.sum())
+
+
+@dataclass(frozen=True)
+class Reference:
+    """`built_at`, `first_time` and `last_time` in nanoseconds since the epoch; the times are None where the training
+    data carried none. `fingerprint` tells two references with different contents apart."""
+
+    model: str
+    version: str | None
+    task: str
+    rows: int
+    built_at: int
+    features: Mapping[str, ReferenceColumn]
+    outputs: Mapping[str, ReferenceColumn]
+    first_time: int | None = None
+    last_time: int | None = None
+    fingerprint: str = field(default="")
+
+    def __post_init__(self) -> None:
+        if not self.fingerprint:
+            object.__setattr__(self, "fingerprint", _fingerprint(self))
+
+    def dump(self) -> bytes:
+        """The file's bytes: the same contents give the same bytes."""
+        return orjson.dumps(_document(self), option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def load(path: Path) -> Reference:
+    """Read a reference file.
+
+    Raises ReferenceError (path, problem, remedy) where it is not there, damaged, changed by hand, or from a later
+    release.
+    """
+    remedy = "build it anew with `drift-exporter reference`"
+    try:
+        document = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ReferenceError(f"{path}: there is no such file; {remedy}") from None
+    except OSError as error:
+        raise ReferenceError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+    except orjson.JSONDecodeError as error:
+        raise ReferenceError(f"{path}: is not JSON ({error}); {remedy}") from None
+    if not isinstance(document, dict) or not isinstance(document.get("schema"), int):
+        raise ReferenceError(f"{path}: is not a reference file (it has no schema number); {remedy}")
+    if document["schema"] != SCHEMA:
+        raise ReferenceError(
+            f"{path}: has schema {document['schema']}, this release reads {SCHEMA}; "
+            f"install the release that wrote it, or {remedy}"
+        )
+    try:
+        reference = _from_document(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ReferenceError(f"{path}: is damaged ({type(error).__name__}: {error}); {remedy}") from None
+    if _fingerprint(reference) != document["fingerprint"]:
+        raise ReferenceError(f"{path}: its contents do not fit its fingerprint, so it was changed by hand; {remedy}")
+    return reference
+
+
+def _document(reference: Reference) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "model": reference.model,
+        "version": reference.version,
+        "task": reference.task,
+        "rows": reference.rows,
+        "built_at": reference.built_at,
+        "first_time": reference.first_time,
+        "last_time": reference.last_time,
+        "fingerprint": reference.fingerprint,
+        "features": {name: _column_document(column) for name, column in reference.features.items()},
+        "outputs": {name: _column_document(column) for name, column in reference.outputs.items()},
+    }
+
+
+def _column_document(column: ReferenceColumn) -> dict[str, Any]:
+    bins, counts = column.bins, column.counts.tolist()
+    document: dict[str, Any] = {"kind": column.kind}
+    if isinstance(bins, NumericBins):
+        document["least"], document["greatest"] = bins.least, bins.greatest
+        document["mean"], document["deviation"] = column.mean, column.deviation
+        document["quantiles"] = dict(zip(map(str, QUANTILES), column.quantiles or (), strict=False))
+        document["bins"] = [
+            _bin_document(b) | {"count": n, "mean": None if math.isnan(mean) else mean}
+            for b, n, mean in zip(bins.bins, counts, column.means.tolist(), strict=False)
+        ]
+    else:
+        document["bins"] = [{"category": text, "count": n} for text, n in zip(bins.categories, counts, strict=False)]
+        document["other"] = {"count": counts[bins.other], "categories": sorted(bins.rest), "complete": bins.complete}
+    document["missing"], document["invalid"] = counts[bins.missing], counts[bins.invalid]
+    return document
+
+
+def _bin_document(b: Bin) -> dict[str, float | None]:
+    if b.atom:
+        return {"value": b.low}
+    return {"above": b.low if math.isfinite(b.low) else None, "up_to": b.high if math.isfinite(b.high) else None}
+
+
+def _from_document(document: dict[str, Any]) -> Reference:
+    return Reference(
+        model=document["model"],
+        version=document["version"],
+        task=document["task"],
+        rows=document["rows"],
+        built_at=document["built_at"],
+        first_time=document["first_time"],
+        last_time=document["last_time"],
+        fingerprint=document["fingerprint"],
+        features={name: _column(entry) for name, entry in document["features"].items()},
+        outputs={name: _column(entry) for name, entry in document["outputs"].items()},
+    )
+
+
+def _column(entry: dict[str, Any]) -> ReferenceColumn:
+    bins: Bins
+    if entry["kind"] == "numeric":
+        bins = NumericBins(tuple(_bin(b) for b in entry["bins"]), entry["least"], entry["greatest"])
+        counts = [b["count"] for b in entry["bins"]] + [entry["missing"], entry["invalid"], 0, 0]
+        means = [math.nan if b["mean"] is None else b["mean"] for b in entry["bins"]]
+        quantiles = tuple(entry["quantiles"].values()) or None
+        return ReferenceColumn(
+            bins,
+            np.array(counts, dtype=np.int64),
+            np.array(means, dtype=np.float64),
+            entry["mean"],
+            entry["deviation"],
+            quantiles,
+        )
+    other = entry["other"]
+    bins = CategoryBins(tuple(b["category"] for b in entry["bins"]), frozenset(other["categories"]), other["complete"])
+    counts = [b["count"] for b in entry["bins"]] + [other["count"], 0, entry["missing"], entry["invalid"]]
+    return ReferenceColumn(bins, np.array(counts, dtype=np.int64), np.full(bins.values, math.nan))
+
+
+def _bin(entry: dict[str, Any]) -> Bin:
+    if "value" in entry:
+        return Bin(entry["value"], entry["value"], atom=True)
+    low = -math.inf if entry["above"] is None else entry["above"]
+    high = math.inf if entry["up_to"] is None else entry["up_to"]
+    return Bin(low, high, atom=False)
+
+
+def _fingerprint(reference: Reference) -> str:
+    """16 hex digits over everything but when and for which version name it was built."""
+    document = _document(reference)
+    for key in ("fingerprint", "built_at", "version"):
+        del document[key]
+    return sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

@@ -1,0 +1,180 @@
+"""Which column of a sparse table belongs to which key, for tables too wide to lay out in advance.
+
+The registry belongs to a series; the counts, plain integer vectors as long as the registry was when they were made,
+belong to its windows and blocks. So merging is vector addition, and only what occurs costs memory.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+GAMMA = 1.01 / 0.99
+_PER_LOG = 1 / np.log(GAMMA)
+# Keys of positive numbers are shifted up and negated for negative ones, so that keys ascend with the values.
+_SHIFT = 40_000
+# A feature that spreads over more buckets than this is not worth more memory: further values take the nearest bucket.
+BUCKETS = 4096
+# Distinct categories kept exactly a feature; beyond, a known fraction of them is kept (see `Hashes`).
+DISTINCT = 4096
+
+
+def added(a: NDArray[np.int64], b: NDArray[np.int64], sign: int = 1) -> NDArray[np.int64]:
+    """a + sign·b in place where a is long enough; else a longer copy."""
+    if len(a) < len(b):
+        a = np.concatenate([a, np.zeros(len(b) - len(a), dtype=np.int64)])
+    view = a[: len(b)]
+    if sign > 0:
+        view += b
+    else:
+        view -= b
+    return a
+
+
+def bucket(values: NDArray[np.float64]) -> NDArray[np.int32]:
+    """The logarithmic bucket of each finite value; a bucket's middle is within 1% of everything in it.
+
+    The mapping of DDSketch (Masson, Rim & Lee, VLDB 2019, §2): γ^(k−1) < |x| ≤ γ^k, γ = (1+a)/(1−a), a = .01.
+    """
+    size = np.abs(values)
+    zero = size == 0
+    size[zero] = 1.0
+    key = np.ceil(np.log(size) * _PER_LOG).astype(np.int32)
+    key += _SHIFT
+    np.negative(key, where=values < 0, out=key)
+    key[zero] = 0
+    return key
+
+
+def middle(key: int) -> float:
+    """The value that stands for a bucket: within 1% of each value in it."""
+    if key == 0:
+        return 0.0
+    size = float(np.exp((abs(key) - _SHIFT) / _PER_LOG) * 2 / (1 + GAMMA))
+    return size if key > 0 else -size
+
+
+class Buckets:
+    """Columns for the logarithmic buckets of d numeric features, assigned as they occur."""
+
+    def __init__(self, features: int) -> None:
+        self._low = [0] * features
+        self._tables: list[NDArray[np.int32]] = [np.empty(0, dtype=np.int32) for _ in range(features)]
+        self._used = [0] * features
+        self.feature: list[int] = []
+        self.key: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def columns(self, feature: int, keys: NDArray[np.int32]) -> NDArray[np.int32]:
+        """int32[n] columns of `keys` (int32[n]); new ones are assigned."""
+        if not len(keys):
+            return keys
+        self._reach(feature, int(keys.min()), int(keys.max()))
+        table = self._tables[feature]
+        found = table[keys - self._low[feature]]
+        if (found < 0).any():
+            for key in np.unique(keys[found < 0]).tolist():
+                table[key - self._low[feature]] = self._assign(feature, key)
+            found = table[keys - self._low[feature]]
+        return found
+
+    def _reach(self, feature: int, low: int, high: int) -> None:
+        table, start = self._tables[feature], self._low[feature]
+        if len(table) and low >= start and high < start + len(table):
+            return
+        if len(table):
+            low, high = min(low, start), max(high, start + len(table) - 1)
+        grown = np.full(high - low + 1, -1, dtype=np.int32)
+        grown[start - low : start - low + len(table)] = table
+        self._tables[feature], self._low[feature] = grown, low
+
+    def _assign(self, feature: int, key: int) -> int:
+        if self._used[feature] >= BUCKETS:
+            table, low = self._tables[feature], self._low[feature]
+            taken = np.flatnonzero(table >= 0)
+            return int(table[taken[np.argmin(np.abs(taken + low - key))]])
+        self._used[feature] += 1
+        self.feature.append(feature)
+        self.key.append(key)
+        return len(self.key) - 1
+
+    def in_order(self) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
+        """Columns sorted by feature and value, with the feature and the key of each."""
+        feature, key = np.array(self.feature, dtype=np.int64), np.array(self.key, dtype=np.int64)
+        order = np.lexsort((key, feature))
+        return order, feature[order], key[order]
+
+
+def hash_of(text: str) -> int:
+    """64 bits that are the same in every process (`hash()` is not)."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+class Hashes:
+    """Columns for the distinct texts of several features, by a hash of the text.
+
+    Beyond `DISTINCT` texts a feature keeps only those whose hash ends in `level` zero bits (a theta sketch:
+    Dasgupta, Lang, Rhodes & Thaler, 2016, with integer counts so that it subtracts): the number of columns times
+    2^level estimates the number of texts, with a relative error of about 1/√2048.
+    """
+
+    def __init__(self, features: int) -> None:
+        self.level = [0] * features
+        self._column: list[dict[int, int]] = [{} for _ in range(features)]
+        self._free: list[int] = []
+        self.feature: list[int] = []
+        self.hash: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.hash)
+
+    def columns(self, feature: int, hashes: Iterable[int]) -> list[int]:
+        """The column of each hash, −1 where the level leaves it out; new ones are assigned."""
+        known, mask = self._column[feature], (1 << self.level[feature]) - 1
+        found = []
+        for code in hashes:
+            if code & mask:
+                found.append(-1)
+                continue
+            column = known.get(code)
+            if column is None:
+                column = known[code] = self._assign(feature, code)
+            found.append(column)
+        return found
+
+    def _assign(self, feature: int, code: int) -> int:
+        if self._free:
+            column = self._free.pop()
+            self.feature[column], self.hash[column] = feature, code
+            return column
+        self.feature.append(feature)
+        self.hash.append(code)
+        return len(self.hash) - 1
+
+    def crowded(self) -> bool:
+        return any(len(known) > DISTINCT for known in self._column)
+
+    def shrink(self, alive: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Give back columns: those of crowded features that are not `alive` (in no window), and then, where that is
+        not enough, those that a higher level leaves out. Returns them: their counts must be cleared everywhere."""
+        freed: list[int] = []
+        for feature, known in enumerate(self._column):
+            if len(known) <= DISTINCT:
+                continue
+            gone = [code for code, column in known.items() if column >= len(alive) or not alive[column]]
+            while len(known) - len(gone) > DISTINCT * 3 // 4:
+                self.level[feature] += 1
+                mask = (1 << self.level[feature]) - 1
+                gone = [code for code, c in known.items() if code & mask or c >= len(alive) or not alive[c]]
+            freed += [known.pop(code) for code in gone]
+        self._free += freed
+        return np.array(freed, dtype=np.intp)
+
+    def estimate(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        """float64[features]: distinct texts with a positive count."""
+        features = np.array(self.feature, dtype=np.intp)[: len(counts)]
+        occupied = np.bincount(features[counts > 0], minlength=len(self.level))
+        return occupied * np.exp2(np.array(self.level, dtype=np.float64))
