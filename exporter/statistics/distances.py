@@ -10,7 +10,7 @@ import math
 import numpy as np
 from scipy.special import rel_entr
 
-from exporter.statistics.tables import Floats, Tables, comparable, occupied, per_bin, total
+from exporter.statistics.tables import Floats, Tables, occupied, per_bin, sizes, total
 
 
 def psi(tables: Tables) -> Floats:
@@ -21,10 +21,11 @@ def psi(tables: Tables) -> Floats:
     """
     kept = occupied(tables)
     added = total(tables, kept.astype(np.int64)) / 2
-    p = (tables.window + 0.5) / per_bin(tables, tables.rows + added)
-    r = (tables.reference + 0.5) / per_bin(tables, tables.reference_rows + added)
+    n, m = sizes(tables)
+    p = (tables.window + 0.5) / per_bin(tables, n + added)
+    r = (tables.reference + 0.5) / per_bin(tables, m + added)
     terms = np.where(kept, (p - r) * np.log(p / r), 0.0)
-    return np.where(comparable(tables), total(tables, terms), np.nan)
+    return np.where(np.isnan(n), np.nan, total(tables, terms))
 
 
 def jensen_shannon_distance(tables: Tables) -> Floats:
@@ -72,9 +73,7 @@ def wasserstein_distance(tables: Tables) -> Floats:
 
 def _proportions(tables: Tables) -> tuple[Floats, Floats]:
     """Shares of the rows in each bin, [B] twice; NaN on both sides where either has no row."""
-    known = comparable(tables)
-    n = np.where(known, tables.rows, np.nan)
-    m = np.where(known, tables.reference_rows, np.nan)
+    n, m = sizes(tables)
     return tables.window / per_bin(tables, n), tables.reference / per_bin(tables, m)
 
 

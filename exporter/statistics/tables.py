@@ -53,6 +53,7 @@ def occupied(tables: Tables) -> Booleans:
     return (tables.window > 0) | (tables.reference > 0)
 
 
-def comparable(tables: Tables) -> Booleans:
-    """Features, [K], with a row on both sides: without one there is no distance."""
-    return (tables.rows > 0) & (tables.reference_rows > 0)
+def sizes(tables: Tables) -> tuple[Floats, Floats]:
+    """Rows n and m, [K] twice; NaN both where either is 0, as nothing can be compared with nothing."""
+    known = (tables.rows > 0) & (tables.reference_rows > 0)
+    return np.where(known, tables.rows, np.nan), np.where(known, tables.reference_rows, np.nan)
