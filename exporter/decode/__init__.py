@@ -1,0 +1,74 @@
+"""Records → batches. One file an event format; what cannot be read is counted by reason, never raised."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.batch import Batch
+from exporter.config import Config
+from exporter.decode.outputs import OutputRule
+from exporter.sources import Records
+
+Reason = Literal[
+    "not_json",
+    "empty",
+    "too_large",
+    "no_id",
+    "no_model",
+    "unknown_model",
+    "bad_time",
+    "future",
+    "bad_label",
+    "corrupt",
+]
+MOST_BYTES = 1_000_000
+# A producer's clock may be ahead by this much; beyond, the event is rejected (INTERFACE §2).
+FUTURE = 300 * 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What the reference of one version knows: feature → numeric?; `ignored` features are neither known nor new."""
+
+    features: Mapping[str, bool]
+    ignored: frozenset[str]
+    outputs: OutputRule
+
+
+# (model, version) → its schema; None for a model that the configuration does not have.
+SchemaOf = Callable[[str, str], Schema | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """`count` records of one `Records` for one reason, the first of them as an example."""
+
+    reason: Reason
+    count: int
+    offset: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """`time`: int64[n] of every accepted event in the order of the log; `Batch.position` points into it."""
+
+    time: NDArray[np.int64]
+    batches: tuple[Batch, ...]
+    rejects: tuple[Reject, ...]
+
+
+class Decoder(Protocol):
+    def decode(self, records: Records, now: int | None) -> Decoded:
+        """`now`: the clock in nanoseconds, None for a recorded stream, whose events are never in the future."""
+
+
+def decoders(config: Config, schema_of: SchemaOf) -> dict[str, Decoder]:
+    """A decoder for each configured topic."""
+    from exporter.decode.json import JsonDecoder
+
+    labelled = any(topic.role == "labels" for topic in config.topics.values())
+    return {name: JsonDecoder(topic, schema_of, labelled) for name, topic in config.topics.items()}

@@ -1,0 +1,5 @@
+"""Prometheus exporter for model drift."""
+
+from importlib.metadata import version
+
+__version__ = version("drift-exporter")

@@ -1,0 +1,106 @@
+"""A file and the environment into a `Config`, or into everything that is wrong with them."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from exporter.config.document import Document, read_document
+from exporter.config.errors import ConfigError, ConfigErrors, Location, dotted
+from exporter.config.explain import explain
+from exporter.config.root import Config
+from exporter.config.section import Context, Purpose
+
+PREFIX = "DRIFT_EXPORTER__"
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ, purpose: Purpose = "read") -> Config:
+    """The configuration in a file, with the environment's overrides.
+
+    `purpose` says which files must be there besides: for "replay" the references, for "run" also those of TLS,
+    passwords and the web server, and a section `kafka`. ConfigErrors holds all that is wrong, in the file's order.
+    """
+    source = str(path)
+    document = read_document(_text(path), environ)
+    errors = [
+        (location, ConfigError(dotted(location), problem, hint, source)) for location, problem, hint in document.errors
+    ]
+    if not isinstance(document.data, dict):
+        if not errors:
+            problem = "is empty" if document.data is None else "holds no mapping"
+            errors.append(((), ConfigError("", problem, "start with topics: and models:", source)))
+        raise ConfigErrors([error for _, error in errors])
+
+    variables, unfit = _override(document.data, environ)
+    context = Context(path.parent.absolute(), purpose)
+    try:
+        config = Config.model_validate(document.data, context=context)
+    except ValidationError as invalid:
+        known = {place for at, _ in errors for place in (at, at[:-1])}  # whatever else is wrong there follows from it
+        for detail in invalid.errors(include_url=False):
+            at = detail["loc"]
+            if at not in known:
+                named = next((name for place, name in variables.items() if at[: len(place)] == place), source)
+                errors.append((at, ConfigError(dotted(at), *explain(detail, Config), named)))
+    errors.sort(key=lambda found: (found[1].source != source, _place(found[0], document)))
+    if errors or unfit:
+        raise ConfigErrors([error for _, error in errors] + unfit)
+    return config
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        problem, hint = "there is no such file", "correct the path"
+    except UnicodeDecodeError:
+        problem, hint = "is not text in UTF-8", "save it as UTF-8"
+    except OSError as error:
+        problem, hint = f"cannot be read ({error.strerror})", "correct the path or its rights"
+    raise ConfigErrors([ConfigError("", problem, hint, str(path))])
+
+
+def _place(location: Location, document: Document) -> int:
+    """Where in the file a location is; one that is not there counts as where it would belong."""
+    while location not in document.order:
+        location = location[:-1]
+    return document.order[location]
+
+
+def _override(data: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[Location, str], list[ConfigError]]:
+    """Put the values of DRIFT_EXPORTER__… into the data; which variable each place came from, and what is wrong."""
+    variables: dict[Location, str] = {}
+    unfit: list[ConfigError] = []
+    for name in sorted(name for name in environ if name.startswith(PREFIX)):
+        location = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        value = read_document(environ[name], {})
+        section = _section(data, location[:-1])
+        if not all(location):
+            problem, hint = "names no key", f"write it like {PREFIX}KAFKA__GROUP_ID"
+        elif location[0] in ("topics", "models"):
+            problem = f"{location[0]} are not set from the environment"
+            hint = "write them in the file, with ${VAR} where a value differs"
+        elif value.errors:
+            _, problem, hint = value.errors[0]
+        elif section is None:
+            problem, hint = "belongs to something that is no section", "correct the variable's name"
+        else:
+            section[location[-1]] = value.data
+            variables[location] = name
+            continue
+        unfit.append(ConfigError(dotted(location), problem, hint, name))
+    return variables, unfit
+
+
+def _section(data: dict[str, Any], location: Location) -> dict[Any, Any] | None:
+    """The mapping at a place, made where there is nothing yet; None where something else is."""
+    section: Any = data
+    for part in location:
+        if not isinstance(section, dict):
+            return None
+        if section.get(part) is None:
+            section[part] = {}
+        section = section[part]
+    return section if isinstance(section, dict) else None

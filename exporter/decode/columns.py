@@ -1,0 +1,74 @@
+"""JSON values of one feature → a column."""
+
+from collections.abc import Sequence
+from itertools import repeat
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+
+from exporter.batch import INVALID_CODE, MISSING_CODE, Numbers, Texts
+
+_PLAIN = frozenset((float, int, type(None)))
+_TEXTS = frozenset((str,))
+
+
+def canonical(value: Any) -> str | None:
+    """The text by which categories, classes and versions compare (INTERFACE §2); None for an object or an array."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return str(value) if isinstance(value, int) else None
+
+
+def number(value: Any) -> float:
+    """The cell of a numeric column: NaN missing, inf invalid."""
+    if value is None:
+        return nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return inf
+    try:
+        return float(value)
+    except OverflowError:
+        return inf
+
+
+def numbers(values: Sequence[Any]) -> Numbers:
+    """Text, booleans, objects and arrays are invalid (INTERFACE §2)."""
+    if _PLAIN.issuperset(map(type, values)):
+        try:
+            return Numbers(np.array(values, dtype=np.float64))
+        except OverflowError:
+            pass  # an integer beyond 1e308: cell by cell below
+    return Numbers(np.fromiter(map(number, values), dtype=np.float64, count=len(values)))
+
+
+def texts(values: Sequence[Any]) -> Texts:
+    """A number is a category; objects and arrays are invalid; NaN is missing."""
+    if not _TEXTS.issuperset(map(type, values)):
+        values = list(map(_cell, values))
+    places: dict[Any, int] = {None: MISSING_CODE, False: INVALID_CODE}
+    for value in values:
+        if value not in places:
+            places[value] = len(places) - 2
+    codes = np.fromiter(map(places.__getitem__, values), dtype=np.int32, count=len(values))
+    return Texts(codes, tuple(places)[2:])
+
+
+def _cell(value: Any) -> str | None | bool:
+    """The canonical text, None for missing, False for invalid."""
+    if value is None or value != value:
+        return None
+    if value in (inf, -inf):
+        return False
+    text = canonical(value)
+    return False if text is None else text
+
+
+def column(events: Sequence[dict[str, Any]], name: str, numeric: bool) -> Numbers | Texts:
+    """The feature `name` of every event; an absent key is missing."""
+    values = list(map(dict.get, events, repeat(name)))
+    return numbers(values) if numeric else texts(values)

@@ -1,0 +1,68 @@
+"""What the model said: prediction and score of each event → columns, each filled from the other where it is absent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, isfinite, isnan, nan
+from typing import Any
+
+import numpy as np
+
+from exporter.batch import Column, Numbers
+from exporter.decode.columns import canonical, number, numbers, texts
+
+
+@dataclass(frozen=True)
+class OutputRule:
+    """`classes`: of a classification, in their order; `positive`, `negative` and `threshold`: of a binary one."""
+
+    task: str
+    classes: tuple[str, ...] = ()
+    positive: str | None = None
+    negative: str | None = None
+    threshold: float = 0.5
+
+
+def outputs(rule: OutputRule, predictions: Sequence[Any], scores: Sequence[Any]) -> dict[str, Column]:
+    """`prediction` and, for a classification, `score`: the probability of the positive class (binary) or of the
+    predicted class (multiclass)."""
+    if rule.task == "regression":
+        return {"prediction": numbers(predictions)}
+    if rule.task == "binary":
+        score = probabilities(scores)
+        chosen = [
+            _by_threshold(rule, p) if said is None else said
+            for said, p in zip(predictions, score.values.tolist(), strict=True)
+        ]
+        return {"score": score, "prediction": texts(chosen)}
+    pairs = [_of_classes(rule, said, given) for said, given in zip(predictions, scores, strict=True)]
+    return {
+        "score": Numbers(np.array([p for _, p in pairs], dtype=np.float64)),
+        "prediction": texts([said for said, _ in pairs]),
+    }
+
+
+def probabilities(scores: Sequence[Any]) -> Numbers:
+    """Text and numbers outside [0, 1] are invalid."""
+    values = numbers(scores).values
+    return Numbers(np.where((values < 0) | (values > 1), inf, values))
+
+
+def _by_threshold(rule: OutputRule, score: float) -> str | None:
+    if not isfinite(score):
+        return None
+    return rule.positive if score >= rule.threshold else rule.negative
+
+
+def _of_classes(rule: OutputRule, said: Any, given: Any) -> tuple[Any, float]:
+    """(prediction, its probability) of a multiclass event; without a prediction the highest score, ties by order."""
+    if not isinstance(given, dict):
+        p = number(given)
+        return said, p if isnan(p) or 0 <= p <= 1 else inf
+    shares = {name: number(p) for name, p in given.items()}
+    if any(not isnan(p) and not 0 <= p <= 1 for p in shares.values()):
+        return said, inf
+    if said is None:
+        known = [name for name in rule.classes if not isnan(shares.get(name, nan))]
+        ranked = known or [name for name, p in shares.items() if not isnan(p)]
+        said = max(ranked, key=shares.__getitem__) if ranked else None
+    return said, shares.get(canonical(said) or "", nan)

@@ -1,0 +1,134 @@
+"""A shard's rows: everything that lasts, written together or not at all.
+
+Positions in the log are rows like the counts, so the two cannot disagree after a crash: no event is lost, none counted
+twice.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from rocksdict import AccessType, BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
+
+SCHEMA = 1
+
+# What one process may keep in memory of its state: RocksDB's own defaults are 64 MB a memtable.
+_MEMTABLE = 8 << 20
+_CACHE = 8 << 20
+
+
+class StateError(Exception):
+    """The state cannot be opened, read or written; the message names path, problem and remedy."""
+
+
+class Store(Protocol):
+    """Ordered rows of bytes. `write` is atomic: all of it is there after a crash, or nothing."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Rows whose key begins with `prefix`, in order of their keys."""
+
+    def write(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """Put each row, delete those that are None. Raises StateError; then nothing was written."""
+
+    def bytes_used(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class MemoryStore:
+    """Rows in a dictionary: state that ends with its owner (replay without `--state`, tests)."""
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.rows.get(key)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for key in sorted(key for key in self.rows if key.startswith(prefix)):
+            yield key, self.rows[key]
+
+    def write(self, rows: Mapping[bytes, bytes | None]) -> None:
+        for key, value in rows.items():
+            if value is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = value
+
+    def bytes_used(self) -> int:
+        return sum(len(key) + len(value) for key, value in self.rows.items())
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class RocksStore:
+    """Rows in a RocksDB folder, which one process holds at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StateError where the folder is held by another process, unreadable or damaged."""
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._db = Rdict(str(path), options=_options(), access_type=AccessType.read_write())
+        except Exception as error:  # rocksdict raises bare Exception for everything RocksDB says
+            raise StateError(_explained(path, error)) from None
+        self._synced = WriteOptions()
+        self._synced.sync = True
+
+    def get(self, key: bytes) -> bytes | None:
+        value: bytes | None = self._db.get(key)
+        return value
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for key, value in self._db.items(from_key=prefix):
+            if not key.startswith(prefix):
+                return
+            yield key, value
+
+    def write(self, rows: Mapping[bytes, bytes | None]) -> None:
+        batch = WriteBatch(raw_mode=True)
+        for key, value in rows.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        try:
+            self._db.write(batch, self._synced)
+        except Exception as error:
+            raise StateError(_explained(self.path, error)) from None
+
+    def bytes_used(self) -> int:
+        return sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _options() -> Options:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(_MEMTABLE)
+    options.set_max_write_buffer_number(2)
+    options.set_compression_type(DBCompressionType.lz4())
+    options.set_keep_log_file_num(2)
+    options.set_max_total_wal_size(4 * _MEMTABLE)
+    table = BlockBasedOptions()
+    table.set_block_cache(Cache(_CACHE))
+    options.set_block_based_table_factory(table)
+    return options
+
+
+def _explained(path: Path, error: Exception) -> str:
+    text = str(error)
+    if "lock" in text.lower():
+        return f"{path}: another process holds this state; stop it, or give this one a `state.path` of its own"
+    if "No space left" in text:
+        return f"{path}: the disk is full; free some space, nothing is lost meanwhile"
+    if "Read-only file system" in text or "Permission denied" in text:
+        return f"{path}: cannot be written; make it writable for this user"
+    if "Corruption" in text or "checksum" in text:
+        return f"{path}: the state is damaged ({text}); restore it, or start anew with `drift-exporter state reset`"
+    return f"{path}: {text}"

@@ -1,0 +1,88 @@
+"""How far event time is known: the end of the last closed pane (INTERFACE §5)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.sources import Partition
+
+# A partition that was read to its end holds the watermark back for this long after its last event.
+SILENCE_SECONDS = 30.0
+
+
+@dataclass
+class Watermark:
+    """`highs`: the highest event time seen in each partition, never beyond the clock when live; saved with the shard.
+    `closed`: the end of the last closed pane, None before there is one; it never goes back."""
+
+    pane: int
+    lateness: int
+    highs: dict[Partition, int] = field(default_factory=dict)
+    closed: int | None = None
+    _counted: set[Partition] = field(default_factory=set)
+    _known: set[Partition] = field(default_factory=set)
+    _last_heard: dict[Partition, float] = field(default_factory=dict)
+
+    def expect(self, partitions: Iterable[Partition]) -> None:
+        """A partition not yet read holds the watermark back until `settle` says that there is nothing in it."""
+        fresh = set(partitions) - self._known
+        self._counted |= fresh
+        self._known |= fresh
+
+    def observe(
+        self, partition: Partition, times: NDArray[np.int64], now: int | None, monotonic: float
+    ) -> NDArray[np.bool_]:
+        """Move on by the events of one partition, in the order of its log; tells which of them were late.
+
+        An event is late if its pane was closed by the events before it, so the answer does not depend on how the
+        stream was cut into batches. `now` is None for a recorded stream.
+        """
+        self._counted.add(partition)
+        self._last_heard[partition] = monotonic
+        if not len(times):
+            return np.zeros(0, dtype=bool)
+        run = np.maximum.accumulate(times if now is None else np.minimum(times, now))
+        run = np.maximum(run, self.highs.get(partition, run[0]))
+        self.highs[partition] = int(run[-1])
+        others = [self.highs.get(p) for p in self._counted if p != partition]
+        before = self.closed
+        if any(other is None for other in others):
+            return times < before if before is not None else np.zeros(len(times), dtype=bool)
+        least = run if not others else np.minimum(run, min(h for h in others if h is not None))
+        ends = (least - self.lateness) // self.pane * self.pane
+        if before is not None:
+            ends = np.maximum(ends, before)
+        self.closed = int(ends[-1])
+        known = np.concatenate([[np.iinfo(np.int64).min if before is None else before], ends[:-1]])
+        return times < known
+
+    def settle(self, lag: Mapping[Partition, int], now: int | None, monotonic: float, ended: bool) -> None:
+        """Decide which partitions count, and close what that allows.
+
+        `lag`: of every partition of predictions and inputs topics. A recorded partition leaves the minimum at its
+        end; a live one when it is read to its end and silent. When all have left, a live watermark is the clock; a
+        recorded stream closes its last pane, and time stands still.
+        """
+        self._counted = {p for p, behind in lag.items() if not self._left(p, behind, now, monotonic)}
+        if self._counted:
+            highs = [self.highs.get(p) for p in self._counted]
+            if any(high is None for high in highs):
+                return
+            self._close(min(h for h in highs if h is not None) - self.lateness)
+        elif now is not None:
+            self._close(now - self.lateness)
+        elif ended and self.highs:
+            self._close((max(self.highs.values()) // self.pane + 1) * self.pane)
+
+    def _left(self, partition: Partition, behind: int, now: int | None, monotonic: float) -> bool:
+        if behind > 0:
+            return False
+        if now is None:
+            return True
+        return monotonic - self._last_heard.setdefault(partition, monotonic) >= SILENCE_SECONDS
+
+    def _close(self, time: int) -> None:
+        end = time // self.pane * self.pane
+        self.closed = end if self.closed is None else max(self.closed, end)

@@ -1,0 +1,221 @@
+"""Event time cut into blocks; a window is the sum of its blocks (INTERFACE §5).
+
+Each window of a series keeps its running sum and the blocks that new events still reach; older blocks wait in the
+store until they expire, are read once, and are taken away from the sum.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.batch import Batch, Numbers
+from exporter.state import Store
+from exporter.summaries.block import Block, Encoded, Layout
+from exporter.summaries.histogram import CumulativeHistogram
+
+MOST_NAMES = 50
+NAME_LENGTH = 120
+# Blocks kept in memory after a save: the one that fills and the one before, for events that are a little late.
+WARM_BLOCKS = 2
+
+
+@dataclass(frozen=True)
+class Span:
+    """A window as configured: its label, its length and its step, in panes."""
+
+    name: str
+    panes: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """What the statistics see: the sum of the blocks of one window. `since`: the start of its oldest block, in
+    nanoseconds, None before the first pane closed."""
+
+    name: str
+    block: Block
+    since: int | None
+
+
+class RollingWindow:
+    """The blocks of one span. `first`: the oldest block that still belongs to it, None before the first pane closed."""
+
+    def __init__(self, span: Span, layout: Layout, store: Store, prefix: bytes) -> None:
+        self.span = span
+        self.layout = layout
+        self.total = Block(layout)
+        self.first: int | None = None
+        self._store = store
+        self._prefix = prefix
+        self._stored: set[int] = set()
+        self._warm: OrderedDict[int, Block] = OrderedDict()
+        self._changed: set[int] = set()
+        for key, data in store.scan(prefix):
+            index = int.from_bytes(key[len(prefix) :], "big", signed=True)
+            self._stored.add(index)
+            self.total.merge(Block.unpack(layout, data))
+
+    def covers(self, pane: int) -> bool:
+        return self.first is None or pane // self.span.step >= self.first
+
+    def add(self, pane: int, delta: Block) -> None:
+        index = pane // self.span.step
+        self._block(index).merge(delta)
+        self.total.merge(delta)
+        self._changed.add(index)
+
+    def advance(self, closed_pane: int) -> None:
+        """Let go of the blocks that are wholly older than the length of the window."""
+        first = (closed_pane - self.span.panes) // self.span.step
+        if self.first is not None and first <= self.first:
+            return
+        self.first = first
+        for index in [i for i in self._stored | self._warm.keys() if i < first]:
+            self.total.merge(self._block(index), -1)
+            self._warm.pop(index, None)
+            self._changed.add(index)
+
+    def _block(self, index: int) -> Block:
+        if index not in self._warm:
+            data = self._store.get(self._key(index)) if index in self._stored else None
+            self._warm[index] = Block(self.layout) if data is None else Block.unpack(self.layout, data)
+        self._warm.move_to_end(index)
+        return self._warm[index]
+
+    def _key(self, index: int) -> bytes:
+        return self._prefix + index.to_bytes(8, "big", signed=True)
+
+    def rows(self) -> dict[bytes, bytes | None]:
+        """What has to be written for the store to agree with this window."""
+        rows: dict[bytes, bytes | None] = {}
+        for index in self._changed:
+            if index in self._warm:
+                rows[self._key(index)] = self._warm[index].pack()
+            elif index in self._stored:
+                rows[self._key(index)] = None
+        return rows
+
+    def saved(self) -> None:
+        """The rows were written."""
+        for index in self._changed:
+            if index in self._warm:
+                self._stored.add(index)
+            else:
+                self._stored.discard(index)
+        self._changed.clear()
+        while len(self._warm) > WARM_BLOCKS:
+            self._warm.popitem(last=False)
+
+    def clear_hashes(self, columns: NDArray[np.intp]) -> None:
+        for block in (self.total, *self._warm.values()):
+            block.clear_hashes(columns)
+
+
+@dataclass
+class Series:
+    """The windows of one version of one model against one reference, and what it has told since its state began.
+
+    `newest`: the latest event time; `names`: unexpected features and when they last came, the latest few.
+    """
+
+    model: str
+    version: str
+    fingerprint: str
+    layout: Layout
+    pane: int
+    windows: list[RollingWindow]
+    histograms: dict[str, CumulativeHistogram]
+    newest: int | None = None
+    names: dict[str, int] = field(default_factory=dict)
+
+    def absorb(self, batch: Batch) -> None:
+        encoded = self.layout.encode(batch)
+        self.newest = max(int(batch.time.max()), batch.time[0] if self.newest is None else self.newest)
+        for name, histogram in self.histograms.items():
+            column = batch.outputs.get(name)
+            if isinstance(column, Numbers):
+                histogram.observe(column.values)
+        for row, name in batch.unexpected:
+            self._note(name, int(batch.time[row]))
+        for pane, rows in self._groups(batch.time // self.pane):
+            delta = Block(self.layout)
+            delta.observe(_taken(encoded, rows))
+            for window in self.windows:
+                if window.covers(pane):
+                    window.add(pane, delta)
+
+    def _groups(self, panes: NDArray[np.int64]) -> Iterable[tuple[int, NDArray[np.intp]]]:
+        """Rows that belong to the same block in each window that covers them: (their first pane, the rows).
+
+        Old rows reach only the long windows, whose blocks are long, so a sparse replay has few groups.
+        """
+        step = np.zeros(len(panes), dtype=np.int64)
+        for window in self.windows:
+            first = window.first
+            covered = np.ones(len(panes), dtype=bool) if first is None else panes // window.span.step >= first
+            step[covered] = np.gcd(step[covered], window.span.step)
+        rows = np.flatnonzero(step)
+        if not len(rows):
+            return
+        start = panes[rows] // step[rows] * step[rows]
+        order = np.lexsort((step[rows], start))
+        start, steps, rows = start[order], step[rows][order], rows[order]
+        cuts = np.flatnonzero((np.diff(start) != 0) | (np.diff(steps) != 0)) + 1
+        for group, at in zip(np.split(rows, cuts), [0, *cuts.tolist()], strict=True):
+            yield int(start[at]), group
+
+    def _note(self, name: str, time: int) -> None:
+        name = name[:NAME_LENGTH]
+        if name in self.names or len(self.names) < MOST_NAMES:
+            self.names[name] = max(time, self.names.get(name, time))
+
+    def advance(self, closed: int) -> None:
+        """`closed`: the end of the last closed pane, in nanoseconds."""
+        for window in self.windows:
+            window.advance(closed // self.pane)
+        oldest = closed - max(window.span.panes for window in self.windows) * self.pane
+        self.names = {name: time for name, time in self.names.items() if time >= oldest}
+        if self.layout.hashes.crowded():
+            longest = max((window.total.hashes for window in self.windows), key=len)
+            alive = np.zeros(len(longest), dtype=bool)
+            for window in self.windows:
+                alive[: len(window.total.hashes)] |= window.total.hashes > 0
+            freed = self.layout.hashes.shrink(alive)
+            for window in self.windows:
+                window.clear_hashes(freed)
+
+    def retired(self, closed: int) -> bool:
+        """Silent for the longest window."""
+        longest = max(window.span.panes for window in self.windows) * self.pane
+        return self.newest is not None and self.newest < closed - longest
+
+    def view(self) -> list[Window]:
+        return [
+            Window(
+                window.span.name,
+                window.total,
+                None if window.first is None else window.first * window.span.step * self.pane,
+            )
+            for window in self.windows
+        ]
+
+
+def _taken(encoded: Encoded, rows: NDArray[np.intp]) -> Encoded:
+    return encoded if len(rows) == encoded.codes.shape[1] else encoded.take(np.sort(rows))
+
+
+def span(name: str, length: int, pane: int) -> Span:
+    """The window `length` (nanoseconds) moves in steps of the largest divisor of its panes that is at most 1/60 of
+    them, or of one pane (INTERFACE §5)."""
+    panes = length // pane
+    step = next(d for d in range(max(1, panes // 60), 0, -1) if panes % d == 0)
+    return Span(name, panes, step)
+
+
+def most_blocks(span: Span) -> int:
+    return math.ceil(span.panes / span.step) + 1
