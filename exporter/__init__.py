@@ -1,5 +1,10 @@
 """Prometheus exporter for model drift."""
 
-from importlib.metadata import version
 
-__version__ = version("drift-exporter")
+def __getattr__(name: str) -> str:
+    """`__version__`, asked of the installed distribution only when somebody wants it: the question takes 20 ms."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("drift-exporter")
+    raise AttributeError(name)

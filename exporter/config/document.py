@@ -150,7 +150,7 @@ class _Reader:
     def scalar(self, node: ScalarNode, location: Location) -> Any:
         text, tag = self.substituted(node.value, location), node.tag
         if text != node.value and node.style is None:  # an unquoted ${LIMIT} may well be a number
-            tag = self.loader.resolve(ScalarNode, text, (True, False))
+            tag = self.loader.resolve(ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # its stubs
         try:
             return _PARSE[tag](text)
         except KeyError:

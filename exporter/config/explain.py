@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from exporter.config.errors import Location, near, shown
 
-_INSTEAD = {  # keys people look for, and what there is instead
+_INSTEAD: dict[Location, str] = {  # keys people look for, and what there is instead
     ("kafka", "sasl", "password"): "put the password into a file and name it in password_file",
 }
 
@@ -92,6 +92,17 @@ def _annotation(location: Location, root: type[BaseModel]) -> Any:
         else:
             return None
     return kind
+
+
+def as_written(location: Location, root: type[BaseModel]) -> Location:
+    """The location in the file's names: pydantic says `class_` and `for_` where a default was refused."""
+    parts = []
+    for index, part in enumerate(location):
+        section = _annotation(location[:index], root)
+        if isinstance(section, type) and issubclass(section, BaseModel) and part in section.model_fields:
+            part = section.model_fields[str(part)].alias or part
+        parts.append(part)
+    return tuple(parts)
 
 
 def _bare(kind: Any) -> Any:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from exporter.config.errors import Location, near, refusal, refuse, shown
 from exporter.config.section import FilePath, Name, Section
@@ -129,7 +129,7 @@ class Kafka(Section):
     ] = "auto"
     """Where to begin without a saved state: auto (as far back as the longest window and horizon need), earliest,
     latest, or an RFC 3339 time."""
-    extra: dict[str, Annotated[Any, BeforeValidator(_option)]] = {}
+    extra: dict[str, Annotated[Any, BeforeValidator(_option)]] = Field(default_factory=dict)
     """Any other option of kafka-python's consumer, under kafka-python's name."""
 
     @field_validator("tls")

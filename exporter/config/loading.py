@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from exporter.config.document import Document, read_document
 from exporter.config.errors import ConfigError, ConfigErrors, Location, dotted
-from exporter.config.explain import explain
+from exporter.config.explain import as_written, explain
 from exporter.config.root import Config
 from exporter.config.section import Context, Purpose
 
@@ -40,7 +40,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, purpose: Purpose =
     except ValidationError as invalid:
         known = {place for at, _ in errors for place in (at, at[:-1])}  # whatever else is wrong there follows from it
         for detail in invalid.errors(include_url=False):
-            at = detail["loc"]
+            at = as_written(detail["loc"], Config)
             if at not in known:
                 named = next((name for place, name in variables.items() if at[: len(place)] == place), source)
                 errors.append((at, ConfigError(dotted(at), *explain(detail, Config), named)))

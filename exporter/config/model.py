@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from exporter.config.errors import Location, near, refusal, refuse, repeated, shown
 from exporter.config.section import (
@@ -73,7 +73,7 @@ class ModelAlerts(Section):
 
     severity: Severity = "page"
     """page wakes somebody, ticket waits for the morning."""
-    labels: dict[str, Text] = {}
+    labels: dict[str, Text] = Field(default_factory=dict)
     """Labels that every alert of this model carries."""
 
     @field_validator("labels")
@@ -106,7 +106,7 @@ class Model(Section):
     """Whose hours and weekends the seasons go by."""
     weekend: tuple[Weekday, ...] = ("saturday", "sunday")
     """The days that are unlike the others."""
-    features: dict[str, Feature] = {}
+    features: dict[str, Feature] = Field(default_factory=dict)
     """What differs from what the reference says, by feature."""
     slices: tuple[Slice, ...] = ()
     """Performance also per value of these features, or of {name: condition}."""

@@ -159,7 +159,9 @@ class Config(Section):
     """When somebody is told."""
     reload: Reload = Reload()
     """Reading the configuration again."""
-    state: State = Field(default_factory=dict)  # not an instance: the default, too, starts from the file's folder
+    state: Annotated[
+        State, Field(default_factory=dict)
+    ]  # not an instance: the default, too, starts from the file's folder
     """What survives a restart."""
     limits: Limits = Limits()
     """How much is published."""

@@ -71,7 +71,7 @@ class Fields(Section):
     """Binary: the probability of the positive class; multiclass: {class: probability}."""
     label: Place | None = None
     """What was true."""
-    baselines: dict[Text, Place] = {}
+    baselines: dict[Text, Place] = PydanticField(default_factory=dict)
     """Second opinions to agree or disagree with, by name."""
 
     @field_validator("id", "time", "model", "version", "prediction", "score", "label")
@@ -96,7 +96,7 @@ class Topic(Section):
     """predictions (features and prediction in one event), inputs and outputs (the two halves), or labels."""
     format: Literal["json"] = "json"
     """How events are encoded."""
-    fields: Fields = PydanticField(default_factory=dict)
+    fields: Annotated[Fields, PydanticField(default_factory=dict)]
     """Where each value is; what is not given is at its usual place."""
 
     @field_validator("fields", mode="before")
@@ -126,15 +126,15 @@ def contradictions(topics: dict[str, Topic]) -> Iterator[tuple[Location, str, st
     by_role: dict[Role, list[str]] = {role: [] for role in DEFAULT_FIELDS}
     for name, topic in topics.items():
         by_role[topic.role].append(name)
-    for role, other in (("inputs", "outputs"), ("outputs", "inputs")):
+    pairs: tuple[tuple[Role, Role], ...] = (("inputs", "outputs"), ("outputs", "inputs"))
+    for role, other in pairs:
         if by_role[role] and not by_role[other]:
             yield (by_role[role][0], "role"), f"there are {role} but no {other}", f"add a topic with role: {other}"
     if not by_role["predictions"] and not by_role["inputs"] and not by_role["outputs"]:
         yield (), "no topic has predictions", "add a topic with role: predictions, or one of inputs and one of outputs"
-    for role in ("inputs", "outputs", "labels"):
-        for name in by_role[role]:
-            if topics[name].fields.id is None:
-                yield (name, "fields", "id"), f"{role} without an id belong to no prediction", "say where the id is"
+    for name, topic in topics.items():
+        if topic.role != "predictions" and topic.fields.id is None:
+            yield (name, "fields", "id"), f"{topic.role} without an id belong to no prediction", "say where the id is"
     predicted = [*by_role["predictions"], *by_role["inputs"]]
     if by_role["labels"] and predicted and all(topics[name].fields.id is None for name in predicted):
         yield (

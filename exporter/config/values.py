@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from math import isinf
+from typing import Any, Literal, cast
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -18,7 +19,7 @@ _DURATION = re.compile("".join(f"(?:([0-9]{{1,9}}){unit})?" for unit in _UNITS))
 _LONGEST = 36_500 * _UNITS["d"]  # keeps sums of times and durations within an int64 of nanoseconds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # by identity: typing hashes annotations, and a schema has no hash
 class Written:
     """Annotation for pydantic: the value is parsed from the file by `parse` and written back by `write`."""
 
@@ -154,6 +155,7 @@ class Field:
 
 
 Operator = Literal["<", "<=", ">", ">=", "==", "!="]
+_OPERATORS = "<>=!"
 _CONDITION = re.compile(r"\s*(\S.*?)\s*(<=|>=|==|!=|<|>)\s*(.*\S)\s*", re.DOTALL)
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
@@ -173,11 +175,14 @@ class Condition:
         match = _CONDITION.fullmatch(text) if isinstance(text, str) else None
         if match is None:
             raise refusal(f"{shown(text)} is no condition", 'write FEATURE OPERATOR VALUE, such as "distance >= 1500"')
-        feature, operator, value = match.groups()
-        if value[0] in "<>=!":
-            raise refusal(f"'{operator}{value[0]}' is no operator", "use one of < <= > >= == !=")
+        feature, operator, value = match[1], cast("Operator", match[2]), match[3]
+        if feature[-1] in _OPERATORS or value[0] in _OPERATORS:
+            raise refusal(f"{shown(text)} has no such operator", "use one of < <= > >= == !=")
         if _NUMBER.fullmatch(value):
-            return cls(name, feature, operator, float(value))
+            number = float(value)
+            if isinf(number):
+                raise refusal(f"{shown(value)} is beyond all numbers", "write a smaller number")
+            return cls(name, feature, operator, number)
         if operator not in ("==", "!="):
             raise refusal(f"'{operator}' needs a number, and {shown(value)} is text", "compare texts with == or !=")
         quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "'\""
