@@ -1,0 +1,116 @@
+"""What the reference says about the counts of a pane, computed once: STATISTICS §4."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaincinv, ndtri
+
+from exporter.detectors.huber import Floats, log_likelihood_ratio
+
+SHIFTS = (-1.0, -0.5, -0.25, 0.25, 0.5, 1.0)
+"""Bets on a moved mean, in standard deviations of the normal scores."""
+
+SPREADS = (-0.35, 0.35)
+"""Bets on another spread; below ½, so that e^{b(z²−1)} has a mean whatever the number of bins."""
+
+REFERENCE_ERROR = 0.999
+"""Quantile of the reference's own sampling error that widens the ball."""
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """K features of different numbers of bins, B in all, as rows of one K × W matrix with zeros behind the shorter."""
+
+    start: NDArray[np.intp]
+    """[K] where each feature's bins begin."""
+    bins: int
+    """B."""
+
+    @cached_property
+    def size(self) -> NDArray[np.intp]:
+        return np.diff(self.start, append=self.bins)
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        return len(self.start), int(self.size.max())
+
+    @cached_property
+    def place(self) -> NDArray[np.intp]:
+        """[B] where each bin stands in the flattened matrix."""
+        within = np.arange(self.bins) - np.repeat(self.start, self.size)
+        return np.repeat(np.arange(len(self.start)), self.size) * self.shape[1] + within
+
+    def padded(self, flat: NDArray[np.generic]) -> Floats:
+        """[B] → float64[K, W]."""
+        matrix = np.zeros(self.shape[0] * self.shape[1])
+        matrix[self.place] = flat
+        return matrix.reshape(self.shape)
+
+
+class Law:
+    """The reference's probabilities and all that follows from them alone.
+
+    `counts`: int64[B] of the reference; `ordered`: bool[B], value bins of numeric features, ascending within each;
+    `tolerance`: float64[K], δ, the share of the traffic that may move.
+    """
+
+    def __init__(
+        self, ragged: Ragged, counts: NDArray[np.int64], ordered: NDArray[np.bool_], tolerance: Floats
+    ) -> None:
+        matrix = ragged.padded(counts)
+        real = ragged.padded(np.ones(ragged.bins)) > 0
+        size = ragged.size[:, None]
+        self.rows: Floats = matrix.sum(axis=1)
+        self.r: Floats = np.where(real, (matrix + 0.5) / (self.rows[:, None] + size / 2), 0.0)
+        self.prior: Floats = np.where(real, 2 * size * self.r, 1.0)
+        self.epsilon: Floats = np.maximum(tolerance / 2, _sampling_error(self.r, self.rows))
+        self.tilts: Floats = _tilts(self.r, ragged.padded(ordered) > 0, self.epsilon)
+
+
+def mean_variation(r: Floats) -> Floats:
+    """μ such that the total variation of n rows drawn from r has the mean μ/√n: [..., W] → [...]."""
+    return np.asarray(np.sqrt(r * (1 - r)).sum(axis=-1) / np.sqrt(2 * np.pi))
+
+
+def has_tilts(ragged: Ragged, ordered: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """[K] whether the feature has an order to bet on: at least two ordered bins."""
+    return np.add.reduceat(ordered.astype(np.int64), ragged.start) > 1
+
+
+def _sampling_error(r: Floats, rows: Floats) -> Floats:
+    """[K] τ, the quantile REFERENCE_ERROR of the total variation between a reference of `rows` rows and its truth.
+
+    ½ Σ|Z_i| of correlated normals, matched to a gamma by its first two moments (folded normal; STATISTICS §2).
+    """
+    s = np.sqrt(r * (1 - r))
+    odds = np.sqrt(r / np.maximum(1 - r, np.finfo(float).tiny))
+    rho = np.clip(-odds[:, :, None] * odds[:, None, :], -1.0, 1.0)
+    diagonal = np.arange(r.shape[1])
+    rho[:, diagonal, diagonal] = 1.0
+    folded = (2 / np.pi) * (np.sqrt(1 - rho**2) + rho * np.arcsin(rho) - 1)
+    variance = np.einsum("ki,kij,kj->k", s, folded, s) / 4
+    mean = mean_variation(r)
+    varies = variance > 0
+    shape = np.where(varies, mean**2 / np.where(varies, variance, 1.0), 1.0)
+    scale = np.where(varies, variance / np.where(varies, mean, 1.0), 0.0)
+    with np.errstate(divide="ignore"):  # a reference without rows knows nothing: the ball is everything
+        return np.minimum(gammaincinv(shape, REFERENCE_ERROR) * scale / np.sqrt(rows), 1.0)
+
+
+def _tilts(r: Floats, ordered: NDArray[np.bool_], epsilon: Floats) -> Floats:
+    """[8, K, W] log L of the bets on a moved or spread feature; the unordered bins keep their share."""
+    within = np.where(ordered, r, 0.0)
+    share = within.sum(axis=1, keepdims=True)
+    conditional = within / np.where(share > 0, share, 1.0)
+    middle = np.cumsum(conditional, axis=1) - conditional / 2
+    z = np.where(ordered, ndtri(np.where(ordered, middle, 0.5)), 0.0)
+    exponents = [a * z for a in SHIFTS] + [b * (z**2 - 1) for b in SPREADS]
+    ratios = []
+    for exponent in exponents:
+        tilt = np.exp(exponent)
+        mean = (conditional * tilt).sum(axis=1, keepdims=True)
+        ratios.append(np.where(ordered, tilt / np.where(mean > 0, mean, 1.0), 1.0))
+    ratio = np.stack(ratios)
+    return log_likelihood_ratio(ratio, r, np.broadcast_to(epsilon, ratio.shape[:-1]))
