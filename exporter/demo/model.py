@@ -40,7 +40,7 @@ def train(table: pd.DataFrame) -> Scored:
         early_stopping=False,
         random_state=0,
     )
-    # One thread: on a busy machine of two cores two took 12 s, one takes 4, and never other last digits.
+    # One thread: beside another busy process, two took 12 s on two cores, one takes 4.
     with threadpool_limits(1):
         # Each week is scored by a model that has not seen it. A model's scores of its own training rows would
         # make a reference that no later month can live up to: AUC .76 instead of .69, and the months .65 to .72.

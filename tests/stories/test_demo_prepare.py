@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 import pyarrow.parquet
 import pytest
-import yaml
 
+from exporter import config
 from exporter.demo.prepare import DemoError, prepare
 
 real_flights = pytest.mark.skipif(
@@ -127,7 +127,7 @@ def test_a_prediction_says_what_was_known_and_what_the_model_made_of_it(prepared
         "pressure": None,  # the 5 o'clock observation lacks it, and that of 4 o'clock is not put in its place
         "visibility": 9,
     }
-    threshold = yaml.safe_load((prepared / "config.yaml").read_bytes())["models"]["flight-delay"]["threshold"]
+    threshold = config.load(prepared / "config.yaml", environ={}).models["flight-delay"].threshold
     assert all(event["prediction"] == (event["score"] >= threshold) for event in predictions)
     assert all(event["score"] == round(event["score"], 4) for event in predictions)
 
@@ -165,6 +165,15 @@ def test_the_model_is_as_good_on_the_reference_as_it_can_be_later(prepared):
     assert all(0.6 < month["roc_auc"] < 0.75 for month in months.values())
     assert all(0.7 < month["accuracy"] < 0.85 for month in months.values())
     assert all(month["called_late"] > 0.05 for month in months.values())
+
+
+@real_flights
+def test_the_configuration_is_in_new_york_and_compares_whole_weeks(prepared):
+    settings = config.load(prepared / "config.yaml", environ={})
+    assert set(settings.topics) == {path.stem for path in prepared.glob("*.jsonl")}
+    assert str(settings.models["flight-delay"].timezone) == "America/New_York"
+    weeks = 7 * 24 * 3600 * 10**9
+    assert [window.ns % weeks for window in settings.windows] == [0, 0]
 
 
 @real_flights
