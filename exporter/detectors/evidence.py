@@ -15,6 +15,12 @@ from exporter.detectors.huber import Floats
 HALF_LIVES = np.array([4.0, 30.0, 240.0])
 """Panes. Short ones tell a large shift at once, long ones a small one at all."""
 
+DECAY = (2.0 ** (-1.0 / HALF_LIVES))[:, None]
+"""[3, 1] what a pane keeps of the weight it had when the next one comes."""
+
+CALM = 0.5
+"""Effect, in tolerances, below which evidence is forgotten."""
+
 PAIRS_BEFORE_EVIDENCE = 5
 """With φ = 1 in the first pane, traffic in clumps of 20 rows paged 20 of 100 features at once."""
 

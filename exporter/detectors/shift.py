@@ -6,14 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.detectors import packing
-from exporter.detectors.evidence import HALF_LIVES, Budget, Clumping, Mixture
+from exporter.detectors.evidence import CALM, DECAY, HALF_LIVES, Budget, Clumping, Mixture
 from exporter.detectors.huber import Floats, log_likelihood_ratio
 from exporter.detectors.law import SHIFTS, SPREADS, Law, Ragged, has_tilts, mean_variation
-
-CALM = 0.5
-"""Effect, in tolerances, below which evidence is forgotten."""
-
-_DECAY = (2.0 ** (-1.0 / HALF_LIVES))[:, None]
 
 
 class ShiftDetector:
@@ -98,7 +93,7 @@ class ShiftDetector:
         return np.concatenate(sums) / self._clumping.phi
 
     def _remember(self, law: Law, x: Floats, n: Floats, active: NDArray[np.bool_]) -> None:
-        fade = np.where(active, _DECAY, 1.0)
+        fade = np.where(active, DECAY, 1.0)
         expected = n[:, None] * law.r
         self._observed = self._observed * fade[..., None] + x
         self._expected = self._expected * fade[..., None] + expected
