@@ -1,0 +1,45 @@
+"""Training tables → a Reference: what normal was.
+
+CSV, Parquet and JSON Lines are read by `files`, block by block; `table` makes one table of them and knows what its
+columns mean; `builder` summarises columns of any number of rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from exporter.config import Model
+from exporter.reference import Reference
+from exporter.training.builder import Key, Plan, Read, from_columns
+from exporter.training.errors import TrainingError
+from exporter.training.table import MEANINGS, Progress, Table
+
+__all__ = ["MEANINGS", "Key", "Plan", "Progress", "Read", "TrainingError", "build", "from_columns"]
+
+
+def build(
+    paths: Sequence[Path],
+    model_name: str,
+    model: Model,
+    columns: Mapping[str, str],
+    version: str | None,
+    progress: Progress,
+) -> Reference:
+    """The reference of a model from training tables, all of them one table in the order of `paths`.
+
+    `columns`: meaning (MEANINGS) → the table's name for it, where it has another. `built_at` is the newest
+    modification time of the files, so the same files give the same bytes. Raises TrainingError; what is odd but no
+    error is logged as a warning.
+    """
+    table = Table(paths, model_name, model, columns, progress)
+    first, last = table.span()
+    return from_columns(
+        table.read,
+        table.plans,
+        model=model_name,
+        version=version,
+        task=model.task,
+        rows=table.rows,
+        built_at=max(path.stat().st_mtime_ns for path in paths),
+        first_time=first,
+        last_time=last,
+    )
