@@ -47,3 +47,26 @@ class Batch:
     outputs: dict[str, Column] = field(default_factory=dict)
     unexpected: tuple[tuple[int, str], ...] = ()
     ids: list[str] | None = None
+
+    def between(self, start: int, end: int) -> "Batch":
+        """The rows whose `position` is in [start, end)."""
+        first, last = np.searchsorted(self.position, [start, end])
+        if first == 0 and last == len(self.position):
+            return self
+        rows = slice(first, last)
+        return Batch(
+            self.model,
+            self.version,
+            self.time[rows],
+            self.position[rows],
+            {name: _cut(column, rows) for name, column in self.features.items()},
+            {name: _cut(column, rows) for name, column in self.outputs.items()},
+            tuple((row - int(first), name) for row, name in self.unexpected if first <= row < last),
+            None if self.ids is None else self.ids[rows],
+        )
+
+
+def _cut(column: Column, rows: slice) -> Column:
+    if isinstance(column, Numbers):
+        return Numbers(column.values[rows])
+    return Texts(column.codes[rows], column.texts)

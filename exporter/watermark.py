@@ -10,6 +10,7 @@ from exporter.sources import Partition
 
 # A partition that was read to its end holds the watermark back for this long after its last event.
 SILENCE_SECONDS = 30.0
+_NEVER = np.iinfo(np.int64).min
 
 
 @dataclass
@@ -33,30 +34,38 @@ class Watermark:
 
     def observe(
         self, partition: Partition, times: NDArray[np.int64], now: int | None, monotonic: float
-    ) -> NDArray[np.bool_]:
-        """Move on by the events of one partition, in the order of its log; tells which of them were late.
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Move on by the events of one partition, in the order of its log.
 
-        An event is late if its pane was closed by the events before it, so the answer does not depend on how the
+        Returns which of them were late, and the end of the last closed pane before each (the least int64 while there
+        is none). An event is late if the events before it closed its pane, so the answer does not depend on how the
         stream was cut into batches. `now` is None for a recorded stream.
         """
         self._counted.add(partition)
+        self._known.add(partition)
         self._last_heard[partition] = monotonic
+        before = _NEVER if self.closed is None else self.closed
         if not len(times):
-            return np.zeros(0, dtype=bool)
+            return np.zeros(0, dtype=bool), np.zeros(0, dtype=np.int64)
+        run = self.note(partition, times, now)
+        others = [self.highs.get(p) for p in self._counted if p != partition]
+        if any(other is None for other in others):
+            ends = np.full(len(times), before)
+        else:
+            least = np.minimum(run, min((h for h in others if h is not None), default=run[-1]))
+            ends = np.maximum(before, (least - self.lateness) // self.pane * self.pane)
+            self.closed = int(ends[-1])
+        known = np.concatenate([[before], ends[:-1]])
+        return times < known, known
+
+    def note(self, partition: Partition, times: NDArray[np.int64], now: int | None) -> NDArray[np.int64]:
+        """Remember the highest event time of a partition; int64[n]: what it was after each event."""
+        if not len(times):
+            return times
         run = np.maximum.accumulate(times if now is None else np.minimum(times, now))
         run = np.maximum(run, self.highs.get(partition, run[0]))
         self.highs[partition] = int(run[-1])
-        others = [self.highs.get(p) for p in self._counted if p != partition]
-        before = self.closed
-        if any(other is None for other in others):
-            return times < before if before is not None else np.zeros(len(times), dtype=bool)
-        least = run if not others else np.minimum(run, min(h for h in others if h is not None))
-        ends = (least - self.lateness) // self.pane * self.pane
-        if before is not None:
-            ends = np.maximum(ends, before)
-        self.closed = int(ends[-1])
-        known = np.concatenate([[np.iinfo(np.int64).min if before is None else before], ends[:-1]])
-        return times < known
+        return run
 
     def settle(self, lag: Mapping[Partition, int], now: int | None, monotonic: float, ended: bool) -> None:
         """Decide which partitions count, and close what that allows.

@@ -4,7 +4,6 @@ Each window of a series keeps its running sum and the blocks that new events sti
 store until they expire, are read once, and are taken away from the sum.
 """
 
-import math
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from exporter.batch import Batch, Numbers
 from exporter.state import Store
-from exporter.summaries.block import Block, Encoded, Layout
+from exporter.summaries.block import Block, Layout
 from exporter.summaries.histogram import CumulativeHistogram
 
 MOST_NAMES = 50
@@ -120,12 +119,10 @@ class RollingWindow:
 class Series:
     """The windows of one version of one model against one reference, and what it has told since its state began.
 
-    `newest`: the latest event time; `names`: unexpected features and when they last came, the latest few.
+    `newest`: the latest event time; `names`: unexpected features and when they last came, a few of them.
     """
 
-    model: str
-    version: str
-    fingerprint: str
+    id: str
     layout: Layout
     pane: int
     windows: list[RollingWindow]
@@ -135,7 +132,8 @@ class Series:
 
     def absorb(self, batch: Batch) -> None:
         encoded = self.layout.encode(batch)
-        self.newest = max(int(batch.time.max()), batch.time[0] if self.newest is None else self.newest)
+        latest = int(batch.time.max())
+        self.newest = latest if self.newest is None else max(self.newest, latest)
         for name, histogram in self.histograms.items():
             column = batch.outputs.get(name)
             if isinstance(column, Numbers):
@@ -144,7 +142,7 @@ class Series:
             self._note(name, int(batch.time[row]))
         for pane, rows in self._groups(batch.time // self.pane):
             delta = Block(self.layout)
-            delta.observe(_taken(encoded, rows))
+            delta.observe(encoded.take(rows))
             for window in self.windows:
                 if window.covers(pane):
                     window.add(pane, delta)
@@ -167,7 +165,7 @@ class Series:
         start, steps, rows = start[order], step[rows][order], rows[order]
         cuts = np.flatnonzero((np.diff(start) != 0) | (np.diff(steps) != 0)) + 1
         for group, at in zip(np.split(rows, cuts), [0, *cuts.tolist()], strict=True):
-            yield int(start[at]), group
+            yield int(start[at]), np.sort(group)
 
     def _note(self, name: str, time: int) -> None:
         name = name[:NAME_LENGTH]
@@ -203,19 +201,3 @@ class Series:
             )
             for window in self.windows
         ]
-
-
-def _taken(encoded: Encoded, rows: NDArray[np.intp]) -> Encoded:
-    return encoded if len(rows) == encoded.codes.shape[1] else encoded.take(np.sort(rows))
-
-
-def span(name: str, length: int, pane: int) -> Span:
-    """The window `length` (nanoseconds) moves in steps of the largest divisor of its panes that is at most 1/60 of
-    them, or of one pane (INTERFACE §5)."""
-    panes = length // pane
-    step = next(d for d in range(max(1, panes // 60), 0, -1) if panes % d == 0)
-    return Span(name, panes, step)
-
-
-def most_blocks(span: Span) -> int:
-    return math.ceil(span.panes / span.step) + 1

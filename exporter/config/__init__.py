@@ -4,12 +4,12 @@ The file's text becomes plain data in `document`, is overridden from the environ
 sections (`root` is the whole file), and what they refuse is put into plain words by `explain`.
 """
 
+from exporter.config.alerts import Alerts, Rule
 from exporter.config.errors import ConfigError, ConfigErrors
 from exporter.config.kafka import Kafka, Sasl, Tls
 from exporter.config.loading import load
 from exporter.config.model import Feature, Labels, Model, ModelAlerts, default_positive
-from exporter.config.root import Alerts, Config, Limits, Metrics, Reload, Rule, State, Web
-from exporter.config.schema import json_schema
+from exporter.config.root import Config, Limits, Metrics, Reload, State, Web
 from exporter.config.section import Purpose
 from exporter.config.target import Target
 from exporter.config.timing import block_panes
@@ -45,6 +45,5 @@ __all__ = [
     "block_panes",
     "canonical_text",
     "default_positive",
-    "json_schema",
     "load",
 ]

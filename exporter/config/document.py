@@ -7,7 +7,7 @@ into booleans and numbers. Keys of mappings are always texts, as written: `1.10`
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -44,6 +44,10 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(_tag, re.compile(f"(?:{_pattern})$"), list(_first))
 
 
+# Stands for a value whose text is wrong. No section accepts it, so nothing that depends on it is judged.
+UNREAD: Final = object()
+
+
 @dataclass(slots=True)
 class Document:
     """The data of a file, the order of its parts, and what is wrong with the text itself (location, problem, hint)."""
@@ -56,10 +60,12 @@ class Document:
 def read_document(text: str, environ: Mapping[str, str]) -> Document:
     """Parse YAML and replace `${VAR}` in its scalars (`$${` stands for `${`). Never raises for what the text says."""
     document = Document()
-    loader = _Loader(text) if (problem := _unreadable(text)) is None else None
-    if loader is None:
-        document.errors.append(((), problem or "", "save the file as UTF-8 text"))
+    if (bad := yaml.reader.Reader.NON_PRINTABLE.search(text)) is not None:
+        line = text.count("\n", 0, bad.start()) + 1
+        problem = f"line {line} has the unprintable character U+{ord(bad[0]):04X}"
+        document.errors.append(((), problem, "save the file as UTF-8 text"))
         return document
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is not None:
@@ -71,14 +77,6 @@ def read_document(text: str, environ: Mapping[str, str]) -> Document:
     finally:
         loader.dispose()
     return document
-
-
-def _unreadable(text: str) -> str | None:
-    bad = yaml.reader.Reader.NON_PRINTABLE.search(text)
-    if bad is None:
-        return None
-    line = text.count("\n", 0, bad.start()) + 1
-    return f"line {line} has the unprintable character U+{ord(bad[0]):04X}"
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> tuple[Location, str, str]:
@@ -109,7 +107,7 @@ class _Reader:
         self.document.order.setdefault(location, len(self.document.order))
         if node in above:
             self.wrong(location, "the alias contains itself", "write the value out")
-            return None
+            return UNREAD
         if isinstance(node, ScalarNode):
             return self.scalar(node, location)
         if isinstance(node, SequenceNode):
@@ -148,7 +146,10 @@ class _Reader:
         return known
 
     def scalar(self, node: ScalarNode, location: Location) -> Any:
+        known = len(self.document.errors)
         text, tag = self.substituted(node.value, location), node.tag
+        if len(self.document.errors) > known:
+            return UNREAD
         if text != node.value and node.style is None:  # an unquoted ${LIMIT} may well be a number
             tag = self.loader.resolve(ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]  # its stubs
         try:
@@ -157,7 +158,7 @@ class _Reader:
             self.wrong(location, f"the tag {node.tag} means nothing here", "remove the tag")
         except ValueError:
             self.wrong(location, f"{shown(text)} is not what its tag says", "remove the tag")
-        return None
+        return UNREAD
 
     def substituted(self, text: str, location: Location) -> str:
         def value(match: re.Match[str]) -> str:

@@ -27,7 +27,8 @@ class ConfigError:
 
     def __str__(self) -> str:
         where = f"{self.source}: {self.path}" if self.path else self.source
-        return f"{where}: {self.problem}; {self.hint}"
+        line = f"{where}: {self.problem}; {self.hint}"
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)  # one line, whatever a name contains
 
 
 class ConfigErrors(Exception):

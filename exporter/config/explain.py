@@ -58,7 +58,10 @@ _PLAIN: dict[str, Phrase] = {
     "less_than_equal": _bound("at most", "le"),
     "model_type": _is_not("a mapping", "write KEY: VALUE pairs"),
     "string_too_short": lambda value, context: ("the text is empty", "write something, or remove the key"),
-    "string_type": _is_not("text", "put it in quotes"),
+    "string_type": lambda value, context: (
+        f"{shown(value)} is not text",
+        "write one text" if isinstance(value, dict | list) else "put it in quotes",
+    ),
     "too_short": lambda value, context: ("the list is empty", "write at least one item, or remove the key"),
     "tuple_type": _is_not("a list", "write [FIRST, SECOND], or one item a line after a dash"),
 }

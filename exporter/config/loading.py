@@ -34,6 +34,13 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, purpose: Purpose =
         raise ConfigErrors([error for _, error in errors])
 
     variables, unfit = _override(document.data, environ)
+
+    def origin(at: Location) -> str:
+        for place, name in variables.items():
+            if at[: len(place)] == place or (place[: len(at)] == at and at not in document.order):
+                return name
+        return source
+
     context = Context(path.parent.absolute(), purpose)
     try:
         config = Config.model_validate(document.data, context=context)
@@ -42,8 +49,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, purpose: Purpose =
         for detail in invalid.errors(include_url=False):
             at = as_written(detail["loc"], Config)
             if at not in known:
-                named = next((name for place, name in variables.items() if at[: len(place)] == place), source)
-                errors.append((at, ConfigError(dotted(at), *explain(detail, Config), named)))
+                errors.append((at, ConfigError(dotted(at), *explain(detail, Config), origin(at))))
     errors.sort(key=lambda found: (found[1].source != source, _place(found[0], document)))
     if errors or unfit:
         raise ConfigErrors([error for _, error in errors] + unfit)
@@ -76,7 +82,6 @@ def _override(data: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[Lo
     for name in sorted(name for name in environ if name.startswith(PREFIX)):
         location = tuple(name.removeprefix(PREFIX).lower().split("__"))
         value = read_document(environ[name], {})
-        section = _section(data, location[:-1])
         if not all(location):
             problem, hint = "names no key", f"write it like {PREFIX}KAFKA__GROUP_ID"
         elif location[0] in ("topics", "models"):
@@ -84,7 +89,7 @@ def _override(data: dict[str, Any], environ: Mapping[str, str]) -> tuple[dict[Lo
             hint = "write them in the file, with ${VAR} where a value differs"
         elif value.errors:
             _, problem, hint = value.errors[0]
-        elif section is None:
+        elif (section := _section(data, location[:-1])) is None:
             problem, hint = "belongs to something that is no section", "correct the variable's name"
         else:
             section[location[-1]] = value.data

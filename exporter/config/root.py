@@ -1,15 +1,16 @@
 """The whole file, and the sections that are too small for a file of their own."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import MinLen
-from pydantic import Field, Strict, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from exporter.config.errors import Location, near, refusal, refuse, repeated, shown
+from exporter.catalogue import METRICS
+from exporter.config.alerts import FIND_METRICS, Alerts, unknown_windows
+from exporter.config.errors import near, refusal, refuse, shown
 from exporter.config.kafka import Kafka
-from exporter.config.model import LABEL_NAME, Model
+from exporter.config.model import Model
 from exporter.config.section import (
     Count,
     FilePath,
@@ -17,78 +18,13 @@ from exporter.config.section import (
     Length,
     Name,
     Section,
-    Severity,
     Switch,
-    Text,
-    Tolerance,
     Wait,
     context_of,
 )
 from exporter.config.timing import unfit_windows
 from exporter.config.topics import Topic, contradictions
 from exporter.config.values import Duration, Listen, Written
-
-
-class Rule(Section):
-    """An alert of the operator's own."""
-
-    name: Name
-    """The alert's name."""
-    metric: Name
-    """One of docs/metrics.md."""
-    window: Name | None = None
-    """Which window's value, where the metric has windows."""
-    below: Annotated[float, Strict()] | None = None
-    """Fires while the value is below this."""
-    above: Annotated[float, Strict()] | None = None
-    """Fires while the value is above this; a rule has one of the two."""
-    for_: Annotated[Wait, Field(alias="for")] = Duration.parse("10m")
-    """For how long before it fires."""
-    severity: Severity = "ticket"
-    """page wakes somebody, ticket waits for the morning."""
-
-    @field_validator("name")
-    @classmethod
-    def _a_name_prometheus_takes(cls, name: str) -> str:
-        if not LABEL_NAME.fullmatch(name):
-            raise refusal(f"{shown(name)} is no name of an alert", "use letters, digits and _, a letter first")
-        return name
-
-    @field_validator("above")
-    @classmethod
-    def _one_bound(cls, above: float | None, info: ValidationInfo) -> float | None:
-        if "below" in info.data and (above is None) == (info.data["below"] is None):
-            found = "neither below nor above" if above is None else "both below and above"
-            raise refusal(f"the rule has {found}", "write one of the two")
-        return above
-
-
-class Alerts(Section):
-    """When somebody is told."""
-
-    false_page_budget: Length = Duration.parse("90d")
-    """At most one false page of a model version in this time, on average."""
-    tolerance: Tolerance = 0.10
-    """How large a change does not matter, as total variation distance: 0.10 is a tenth of the rows elsewhere."""
-    runbook_url: Name | None = None
-    """Where an alert sends the one it woke."""
-    dashboard_url: Name | None = None
-    """Where an alert shows what happened."""
-    rules: tuple[Rule, ...] = ()
-    """Alerts of your own, beside the generated ones."""
-
-    @field_validator("rules")
-    @classmethod
-    def _names_once(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-        refuse(((*at, "name"), problem, hint) for at, problem, hint in repeated([rule.name for rule in rules]))
-        return rules
-
-
-def _unknown_windows(alerts: Alerts, windows: list[str]) -> Iterator[tuple[Location, str, str]]:
-    for index, rule in enumerate(alerts.rules):
-        if rule.window is not None and rule.window not in windows:
-            hint = near(rule.window, windows, otherwise=f"choose one of {', '.join(windows)}")
-            yield ("rules", index, "window"), f"{shown(rule.window)} is not one of the windows", hint
 
 
 class Reload(Section):
@@ -123,8 +59,18 @@ class Limits(Section):
 class Metrics(Section):
     """What is published."""
 
-    disable: tuple[Text, ...] = ()
+    disable: tuple[Name, ...] = ()
     """Names of metrics nobody here needs."""
+
+    @field_validator("disable")
+    @classmethod
+    def _published(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        refuse(
+            ((index,), f"{shown(name)} is no metric", near(name, METRICS, otherwise=FIND_METRICS))
+            for index, name in enumerate(names)
+            if name not in METRICS
+        )
+        return names
 
 
 class Web(Section):
@@ -202,7 +148,7 @@ class Config(Section):
     def _windows_there_are(cls, alerts: Alerts, info: ValidationInfo) -> Alerts:
         windows = [window.text for window in info.data.get("windows", ())]
         if windows:
-            refuse(_unknown_windows(alerts, windows))
+            refuse(unknown_windows(alerts, windows))
         return alerts
 
     def redacted(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from exporter.decode import FUTURE, MOST_BYTES, Decoded, Reason, Reject, Schema,
 from exporter.decode.columns import canonical, column
 from exporter.decode.outputs import outputs
 from exporter.decode.times import parse_time
-from exporter.sources import Records
+from exporter.sources import Partition, Records
 
 _EXAMPLE_LENGTH = 200
 NO_VERSION = "none"
@@ -148,6 +148,20 @@ def parse(value: bytes) -> dict[str, Any]:
     if not isinstance(event, dict):
         raise Unreadable("not_json", f"JSON, but no object: {type(event).__name__}")
     return event
+
+
+def time_of(topic: Topic) -> Callable[[bytes], int | None]:
+    """The event time of a recorded line, by which files are merged; None where it has none."""
+    getter = _getter(topic.fields.time)
+    nothing = Records(Partition("", 0), (), (), 0)
+
+    def of(line: bytes) -> int | None:
+        try:
+            return parse_time(getter(parse(line.rstrip()), nothing, 0))
+        except Unreadable:
+            return None
+
+    return of
 
 
 def clean(text: str) -> str:

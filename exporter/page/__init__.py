@@ -60,6 +60,7 @@ _ENVIRONMENT.filters.update(
     count=words.count,
     distance=words.distance,
     machine_time=words.machine_time,
+    minute=words.minute,
     moment=words.moment,
     number=words.number,
     plural=words.plural,
@@ -67,7 +68,8 @@ _ENVIRONMENT.filters.update(
 )
 _ENVIRONMENT.globals.update(
     HEIGHT=HEIGHT,
-    LARGE=12,
+    PROMINENT=12,
+    FEW=24,
     link=_link,
     listed=words.listed,
     release_of={name: sha256(content).hexdigest()[:12] for name, (_, content) in ASSETS.items()},

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from exporter.page.histogram import Histogram, histogram, reference_share
-from exporter.page.words import distance, number, share
+from exporter.page.words import chance, distance, number, rounded, share
 from exporter.reference import QUANTILES, ReferenceColumn
 from exporter.view import ColumnView
 
 _DISTANCES = {
     "psi": "PSI",
     "psi_limit": "PSI limit",
-    "drift_p_value": "p-value",
     "jensen_shannon_distance": "Jensen–Shannon",
     "hellinger_distance": "Hellinger",
     "total_variation_distance": "Total variation",
     "kolmogorov_smirnov_statistic": "Kolmogorov–Smirnov",
     "wasserstein_distance": "Wasserstein, in deviations",
 }
+_CHANCES = {"drift_p_value": "p-value"}
 _VALUES = {"mean": "Mean", "stddev": "Standard deviation", "distinct_values": "Distinct values"}
 _QUANTILES = {f'quantile{{q="{q}"}}': f"{q * 100:g}% quantile" for q in QUANTILES}
 _RATIOS = {
@@ -90,7 +90,12 @@ class Column:
 
     @property
     def mean(self) -> Figure | None:
-        return next((figure for figure in self.values if figure.name == "Mean"), None)
+        now, before = self.view.figures.get("mean"), self.view.reference
+        if now is None:
+            return None
+        if before is None or before.mean is None:
+            return Figure("Mean", number(now))
+        return Figure("Mean", rounded(now, before.deviation), rounded(before.mean, before.deviation))
 
     @property
     def missing(self) -> Figure:
@@ -104,7 +109,7 @@ class Column:
 
     @property
     def distances(self) -> list[Figure]:
-        return self._named(_DISTANCES, distance)
+        return self._named(_DISTANCES, distance) + self._named(_CHANCES, chance)
 
     @property
     def values(self) -> list[Figure]:
@@ -113,7 +118,7 @@ class Column:
     @property
     def others(self) -> list[Figure]:
         """Figures that this page has no name for yet."""
-        known = _DISTANCES | _VALUES | _QUANTILES | _RATIOS
+        known = _DISTANCES | _CHANCES | _VALUES | _QUANTILES | _RATIOS
         return [Figure(key, number(value)) for key, value in self.view.figures.items() if key not in known]
 
     def _named(self, names: Mapping[str, str], words: Callable[[float], str]) -> list[Figure]:

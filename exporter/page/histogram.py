@@ -7,6 +7,7 @@ range there are no bins; what fell there gets a column of its own, at a small di
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor, isfinite, log10
 
 from exporter.page.words import number, share
 from exporter.reference import ReferenceColumn
@@ -17,7 +18,7 @@ HEIGHT = 100
 _WIDTH = 10  # of a column, in units of the picture, which is stretched to its place
 _MARGIN = 1  # on each side of the window's bar
 _GAP = 4  # before a column beyond the range
-_FEWEST = 6  # columns for which the picture has room at least, lest two classes look like two towers
+_FEWEST = 6  # categories for which there is room at least, lest two classes look like two towers
 _TICKS = 5
 
 
@@ -45,7 +46,7 @@ class Tick:
 class Histogram:
     """`bars` in the order of the picture. `rest`: unseen, missing and invalid, where there are any.
 
-    `reference`, `outline` and `now` are SVG paths in a picture of `width` × HEIGHT.
+    `reference`, `outline`, `now` and `borders` (of the reference's range) are SVG paths in a picture of `width` × HEIGHT.
     """
 
     bars: tuple[Bar, ...]
@@ -57,6 +58,7 @@ class Histogram:
     reference: str
     outline: str
     now: str
+    borders: str
     sentence: str
 
     @property
@@ -75,25 +77,42 @@ def histogram(column: ColumnView) -> Histogram | None:
 
 
 def _drawn(bars: tuple[Bar, ...], rest: tuple[Bar, ...], bins: NumericBins | None) -> Histogram:
-    width = max(bars[-1].x, (_FEWEST - 1) * _WIDTH) + _WIDTH
+    width = max(bars[-1].x, 0 if bins else (_FEWEST - 1) * _WIDTH) + _WIDTH
     top = _most(bars) or 1.0
-    known = [bar for bar in bars if bar.reference is not None]
-    heights = [(bar.x, round((bar.reference or 0.0) / top * HEIGHT, 1)) for bar in known]
-    steps = "".join(f"V{HEIGHT - height:g}H{x + _WIDTH}" for x, height in heights)
-    left = known[0].x
-    solid = "".join(_solid(bar, top) for bar in bars if bar.now > 0)
-    ticks, atoms = _axis(bins, bars, width) if bins else ((), ())
-    # Without the sides: where the window has nothing, a box would look like a bar.
-    outline = f"M{left} {HEIGHT - heights[0][1]:g}H{left + _WIDTH}{steps[steps.index('H') :]}"
-    reference = f"M{left} {HEIGHT}{steps}V{HEIGHT}z"
-    return Histogram(
-        bars, rest, bins is not None, width, ticks, atoms, reference, outline, solid, _sentence((*bars, *rest))
+    inside = [bar for bar in bars if bar.reference is not None]
+    levels = [(bar.x + _WIDTH, HEIGHT - _height(bar.reference or 0.0, top)) for bar in inside]
+    # The outline has no sides: where the window has nothing, a box would look like a bar.
+    outline = "".join(f"{'V' if i else f'M{inside[0].x} '}{y:g}H{x}" for i, (x, y) in enumerate(levels))
+    reference = (
+        "".join([f"M{inside[0].x} {HEIGHT}", *(f"V{y:g}H{x}" for x, y in levels), f"V{HEIGHT}z"]) if inside else ""
     )
+    ticks, atoms = _axis(bins, inside, width) if bins else ((), ())
+    return Histogram(
+        bars=bars,
+        rest=rest,
+        numeric=bins is not None,
+        width=width,
+        ticks=ticks,
+        atoms=atoms,
+        reference=reference,
+        outline=outline,
+        now="".join(_solid(bar, top) for bar in bars if bar.now > 0),
+        borders="".join(f"M{_border(bar)} 0V{HEIGHT}" for bar in bars if bar.beyond),
+        sentence=_sentence((*bars, *rest)),
+    )
+
+
+def _height(part: float, top: float) -> float:
+    return round(part / top * HEIGHT, 1)
+
+
+def _border(bar: Bar) -> int:
+    return bar.x - _GAP // 2 if bar.x else _WIDTH + _GAP // 2
 
 
 def _solid(bar: Bar, top: float) -> str:
     # A share too small to see is still shown: something is there.
-    height = max(1.5, round(bar.now / top * HEIGHT, 1))
+    height = max(1.5, _height(bar.now, top))
     return f"M{bar.x + _MARGIN} {HEIGHT}v-{height:g}h{_WIDTH - 2 * _MARGIN}v{height:g}z"
 
 
@@ -120,7 +139,7 @@ def _category_bars(bins: CategoryBins, column: ColumnView) -> tuple[tuple[Bar, .
         names.append("other")
     bars = [Bar(name, now[i], before[i], i * _WIDTH) for i, name in enumerate(names)]
     x = len(bars) * _WIDTH + _GAP
-    if now[bins.unseen] or not bars:
+    if now[bins.unseen] or not bars:  # a picture has a column at least
         bars.append(Bar("unseen", now[bins.unseen], None, x, beyond=True))
     states = (("missing", bins.missing), ("invalid", bins.invalid))
     rest = tuple(Bar(name, now[i], before[i], 0) for name, i in states if now[i] or before[i])
@@ -137,26 +156,32 @@ def _interval(b: Bin) -> str:
     return number(b.low) if b.atom else f"{number(b.low)} to {number(b.high)}"
 
 
-def _axis(bins: NumericBins, bars: tuple[Bar, ...], width: int) -> tuple[tuple[Tick, ...], tuple[float, ...]]:
+def _axis(bins: NumericBins, inside: list[Bar], width: int) -> tuple[tuple[Tick, ...], tuple[float, ...]]:
     """Edges under the borders of columns, atoms under their middles; where both occur, a dot marks each atom."""
-    inside = [bar.x for bar in bars if not bar.beyond]
-    last = len(bins.bins) - 1
+    low, high = bins.bins[0].low, bins.bins[-1].high
+    if not isfinite(low + high):  # nothing was valid, so that one interval takes everything
+        return (), ()
+    span = high - low or abs(high) or 1.0
+    middles = [(bar.x + _WIDTH / 2) / width * 100 for bar in inside]
+    last = len(inside) - 1
     ticks = []
-    for i in sorted({round(i * last / _TICKS) for i in range(_TICKS)} if last else {0}):
-        b = bins.bins[i]
+    for i in sorted({round(i * last / _TICKS) for i in range(_TICKS)} | {last}):
+        b, left = bins.bins[i], inside[i].x
         if b.atom:
-            ticks.append(Tick((inside[i] + _WIDTH / 2) / width * 100, number(b.low), "middle"))
-        elif abs(b.low) < float("inf"):
-            ticks.append(Tick(inside[i] / width * 100, number(b.low), "middle" if inside[i] else "start"))
-    end = bins.bins[last]
-    if end.atom:
-        ticks.append(Tick((inside[last] + _WIDTH / 2) / width * 100, number(end.low), "middle"))
-    elif end.high < float("inf"):
-        right = inside[last] + _WIDTH
-        ticks.append(Tick(right / width * 100, number(end.high), "end" if right == width else "middle"))
-    mixed = any(b.atom for b in bins.bins) and not all(b.atom for b in bins.bins)
-    atoms = [(x + _WIDTH / 2) / width * 100 for x, b in zip(inside, bins.bins, strict=True) if b.atom and mixed]
-    return tuple(ticks), tuple(atoms)
+            ticks.append(Tick(middles[i], _rounded(b.low, span), "middle"))
+        elif i < last or not last:
+            ticks.append(Tick(left / width * 100, _rounded(b.low, span), "middle" if left else "start"))
+    if not bins.bins[last].atom:
+        right = inside[last].x + _WIDTH
+        ticks.append(Tick(right / width * 100, _rounded(high, span), "end" if right == width else "middle"))
+    kinds = {b.atom for b in bins.bins}
+    atoms = tuple(at for at, b in zip(middles, bins.bins, strict=True) if b.atom and len(kinds) > 1)
+    return tuple(ticks), atoms
+
+
+def _rounded(value: float, span: float) -> str:
+    """As exact as an axis of this span can show: a hundredth of it."""
+    return number(round(value, 1 - floor(log10(span))))
 
 
 def _sentence(bars: Sequence[Bar]) -> str:

@@ -45,7 +45,14 @@ class Shown:
 
     @property
     def verdict(self) -> str:
-        """A sentence without its full stop."""
+        """In words, without a full stop; `brief` leaves out what it is compared with."""
+        return self._verdict(f" from the reference in the last {self.window.name}" if self.window else "")
+
+    @property
+    def brief(self) -> str:
+        return self._verdict("")
+
+    def _verdict(self, comparison: str) -> str:
         if self.window is None or self.view.last_event is None:
             return "No event yet"
         if self.window.rows == 0:
@@ -55,13 +62,11 @@ class Shown:
         compared = sum(column.psi is not None for column in self.features)
         if not compared:
             return "Nothing to compare yet"
-        where = f"the reference in the last {self.window.name}"
-        total = plural(compared, "feature")
-        if self.differing:
-            verb = "differs" if len(self.differing) == 1 else "differ"
-            names = listed([column.name for column in self.differing])
-            return f"{len(self.differing)} of {total} {verb} from {where}: {names}"
-        return f"None of {total} differs from {where}"
+        if not self.differing:
+            return f"None of {plural(compared, 'feature')} differs{comparison}"
+        verb = "differs" if len(self.differing) == 1 else "differ"
+        names = listed([column.name for column in self.differing])
+        return f"{len(self.differing)} of {plural(compared, 'feature')} {verb}{comparison}: {names}"
 
     @property
     def drifted_outputs(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from math import floor, log10
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = (("year", 31_557_600), ("month", 2_629_800), ("day", 86_400), ("hour", 3_600), ("minute", 60))
@@ -19,13 +20,25 @@ def number(value: float | None) -> str:
     return f"{value:.4g}".replace("-", "−")
 
 
+def rounded(value: float | None, spread: float | None) -> str:
+    """To a hundredth of the spread, in whole decimals, so that two of them compare digit by digit."""
+    if value is None or not spread or abs(value) >= 1e6 or spread < 1e-4:
+        return number(value)
+    return f"{value:,.{max(0, 2 - floor(log10(spread)))}f}".replace("-", "−")
+
+
 def distance(value: float | None) -> str:
-    """A PSI, a p-value, a distance: three decimals, for the fourth is noise."""
+    """A PSI or another distance: three decimals, for the fourth is noise."""
     if value is None:
         return "–"
     if 0 < value < 0.0005:
         return "< 0.001"
     return f"{value:.3f}" if value < 10 else f"{value:.3g}"
+
+
+def chance(value: float) -> str:
+    """A p-value: below a thousandth nobody needs to know by how much, and an underflow to 0 is not certainty."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def share(value: float | None) -> str:
@@ -48,8 +61,13 @@ def moment(at: int | None) -> str:
     return "never" if at is None else f"{_datetime(at):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def minute(at: int) -> str:
+    """The same without seconds, for the ends of long spans."""
+    return f"{_datetime(at):%Y-%m-%d %H:%M} UTC"
+
+
 def machine_time(at: int) -> str:
-    """The same for the `datetime` of a `<time>`."""
+    """For the `datetime` of a `<time>`."""
     return f"{_datetime(at):%Y-%m-%dT%H:%M:%SZ}"
 
 

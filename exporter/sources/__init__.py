@@ -54,6 +54,9 @@ class Source(Protocol):
     def lag(self) -> Mapping[Partition, int]:
         """Records not yet read, for every known partition, as of the last poll; 0 at the end of a partition."""
 
+    def start_ends(self) -> Mapping[Partition, int]:
+        """Where each partition of a live source ended when reading began; empty for a recorded one."""
+
     def ended(self) -> bool:
         """True once a recorded source has delivered everything; a live one never ends."""
 

@@ -96,6 +96,9 @@ class FileSource:
         """How many lines are left is not known before they are read: 1 while there are any."""
         return {reader.partition: int(bool(reader.line)) for reader in self._readers}
 
+    def start_ends(self) -> Mapping[Partition, int]:
+        return {}
+
     def ended(self) -> bool:
         return not any(reader.line for reader in self._readers)
 

@@ -77,6 +77,9 @@ class MemorySource:
     def lag(self) -> Mapping[Partition, int]:
         return {partition: len(log) - self._positions.get(partition, 0) for partition, log in self._logs.items()}
 
+    def start_ends(self) -> Mapping[Partition, int]:
+        return {}
+
     def ended(self) -> bool:
         return self._at >= len(self._order)
 

@@ -47,12 +47,10 @@ def bucket(values: NDArray[np.float64]) -> NDArray[np.int32]:
     return key
 
 
-def middle(key: int) -> float:
-    """The value that stands for a bucket: within 1% of each value in it."""
-    if key == 0:
-        return 0.0
-    size = float(np.exp((abs(key) - _SHIFT) / _PER_LOG) * 2 / (1 + GAMMA))
-    return size if key > 0 else -size
+def middles(keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    """float64[n]: the value that stands for each bucket, within 1% of everything in it."""
+    sizes = np.exp((np.abs(keys) - _SHIFT) / _PER_LOG) * (2 / (1 + GAMMA))
+    return np.where(keys == 0, 0.0, np.copysign(sizes, keys))
 
 
 class Buckets:
@@ -64,6 +62,8 @@ class Buckets:
         self._used = [0] * features
         self.feature: list[int] = []
         self.key: list[int] = []
+        nothing = np.zeros(0, dtype=np.int64)
+        self._ordered: tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]] = (nothing, nothing, nothing)
 
     def __len__(self) -> int:
         return len(self.key)
@@ -103,9 +103,11 @@ class Buckets:
 
     def in_order(self) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
         """Columns sorted by feature and value, with the feature and the key of each."""
-        feature, key = np.array(self.feature, dtype=np.int64), np.array(self.key, dtype=np.int64)
-        order = np.lexsort((key, feature))
-        return order, feature[order], key[order]
+        if len(self._ordered[0]) != len(self.key):
+            feature, key = np.array(self.feature, dtype=np.int64), np.array(self.key, dtype=np.int64)
+            order = np.lexsort((key, feature))
+            self._ordered = (order, feature[order], key[order])
+        return self._ordered
 
 
 def hash_of(text: str) -> int:

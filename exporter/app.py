@@ -1,0 +1,336 @@
+"""The turn: poll → decode → absorb; on a tick: evaluate → save → publish.
+
+What is published was saved before, so no counter steps back after a crash; a page is served as it was rendered.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from exporter import __version__
+from exporter.batch import Batch
+from exporter.config import Config
+from exporter.counters import Counters
+from exporter.decode import Reject, decoders
+from exporter.evaluation import Evaluation
+from exporter.health import Health
+from exporter.log import Bounded
+from exporter.metrics import Prefixes, Samples, SeriesLimit, Snapshot, process_metrics, render
+from exporter.sources import Partition, Records, Source
+from exporter.state import SCHEMA, StateError, Store
+from exporter.statistics import STATISTICS
+from exporter.versions import OTHER_VERSION, References, Versions
+from exporter.view import PageView
+from exporter.watermark import Watermark
+
+log = logging.getLogger(__name__)
+
+REASONS = (
+    "bad_label", "bad_time", "corrupt", "empty", "future", "no_id", "no_model", "not_json", "too_large", "unknown_model",
+)  # fmt: skip
+_META = b"meta"
+_COUNTERS = b"counters"
+
+
+class App:
+    """One shard: all partitions of all topics, with everything that is counted from them.
+
+    `now`: the clock of a live source, in nanoseconds. `snapshot` and `view` are what the web serves: replaced whole at
+    each tick, never changed.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        source: Source,
+        store: Store,
+        references: References,
+        now: Callable[[], int] = time.time_ns,
+        payloads: bool = False,
+    ) -> None:
+        self.config = config
+        self.source = source
+        self.store = store
+        self._now = now
+        self._payloads = payloads
+        self._bounded = Bounded()
+        self._prefixes = Prefixes()
+        self._limit = SeriesLimit(config.limits.series)
+        self._predicting = {name for name, topic in config.topics.items() if topic.role in ("predictions", "inputs")}
+        self.health = Health(started=now(), last_reload=now())
+        self.turned = time.monotonic()
+        self._next_tick = self.turned
+        self._read_in_tick = 0
+        self._most_in_tick = 0
+        self._load(references)
+        self._decoders = decoders(config, self.versions.schema_of)
+        self._saved_part = b""
+        self.snapshot = Snapshot.of([self._own_part()])
+        self.view = self._view([])
+
+    def _load(self, references: References) -> None:
+        saved = self.store.get(_META)
+        meta = orjson.loads(saved) if saved else {"positions": [], "highs": [], "closed": None, "latest": []}
+        self.positions = {Partition(topic, number): at for topic, number, at in meta["positions"]}
+        highs = {Partition(topic, number): at for topic, number, at in meta["highs"]}
+        self.watermark = Watermark(self.config.pane.ns, self.config.lateness.ns, highs, meta["closed"])
+        self.latest: dict[tuple[str, str], int] = {(model, version): at for model, version, at in meta["latest"]}
+        self.counters = Counters(self.store.get(_COUNTERS))
+        self.versions = Versions(self.config, references, self.store)
+        for topic in self.config.topics:
+            self.counters.add("drift_exporter_records_total", topic, by=0)
+            self.counters.add("drift_exporter_skipped_records_total", topic, by=0)
+            for reason in REASONS:
+                self.counters.add("drift_exporter_rejected_records_total", topic, reason, by=0)
+            if topic in self._predicting:
+                self.counters.add("drift_exporter_late_events_total", topic, by=0)
+        self.source.seek(self.positions)
+
+    # The turn
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Turn until `stop()` or the end of a recorded source; then evaluate, save and publish once more."""
+        while not stop() and not self.source.ended():
+            self.step()
+        self.finish()
+
+    def finish(self) -> None:
+        """The last tick: a recorded stream that has ended closes its last pane."""
+        self._settle()
+        self.tick()
+
+    def step(self) -> None:
+        """One turn. While saves fail nothing is read, so nothing runs ahead of what is saved."""
+        self.turned = time.monotonic()
+        if self.health.save_problem is None:
+            self.take(self.source.poll(max(0.0, min(0.5, self._next_tick - self.turned))))
+        elif self._next_tick > self.turned:
+            time.sleep(min(0.5, self._next_tick - self.turned))
+        if time.monotonic() >= self._next_tick:
+            self.tick()
+
+    def take(self, polled: Iterable[Records]) -> None:
+        """Absorb what one poll brought, and see how far event time has come."""
+        records = list(polled)
+        self.health.last_poll = self._now()
+        self.watermark.expect(partition for partition in self.source.lag() if partition.topic in self._predicting)
+        for part in records:
+            for _ in self.absorb(part):
+                pass
+        self._settle()
+
+    def _clock(self) -> int | None:
+        """Now, where the source is live; a recorded stream has no now."""
+        return None if self.source.recorded else self._now()
+
+    def absorb(self, records: Records, every: int | None = None) -> Iterator[int]:
+        """Count the records of one partition.
+
+        With `every` (nanoseconds), yields each multiple of it that the last closed pane reaches, when exactly the
+        events before are counted: the moments of a history.
+        """
+        topic = records.partition.topic
+        self.counters.add("drift_exporter_records_total", topic, by=len(records.values) + records.corrupt)
+        self.counters.add("drift_exporter_skipped_records_total", topic, by=records.skipped)
+        self._read_in_tick += len(records.values)
+        now = self._clock()
+        decoded = self._decoders[topic].decode(records, now)
+        for reject in decoded.rejects:
+            self._reject(records, reject)
+        if topic in self._predicting:
+            late, closed = self.watermark.observe(records.partition, decoded.time, now, self.turned)
+            self.counters.add("drift_exporter_late_events_total", topic, by=int(late.sum()))
+            if every is None:
+                self._advance(self.watermark.closed)
+            for start, end in _segments(closed, every):
+                if every is not None and start:
+                    self._advance(int(closed[start]))
+                    yield int(closed[start]) // every * every
+                self._count(decoded.batches, start, end)
+        else:
+            self.watermark.note(records.partition, decoded.time, now)
+        self.positions[records.partition] = records.next_offset
+
+    def _count(self, batches: Iterable[Batch], start: int, end: int) -> None:
+        """Rows whose place among the decoded events is in [start, end)."""
+        for whole in batches:
+            batch = whole.between(start, end)
+            if not len(batch.time):
+                continue
+            newest = int(batch.time.max())
+            known = self.versions.of(batch.model, batch.version, newest)
+            key = (batch.model, batch.version if known else OTHER_VERSION)
+            self.counters.add("model_predictions_total", *key, by=len(batch.time))
+            self.latest[key] = max(newest, self.latest.get(key, newest))
+            if known is not None:
+                known.series.absorb(batch)
+
+    def _advance(self, closed: int | None) -> None:
+        for _, known in self.versions if closed is not None else ():
+            known.series.advance(closed)
+
+    def _settle(self) -> None:
+        lag = self.source.lag()
+        behind = {partition: n for partition, n in lag.items() if partition.topic in self._predicting}
+        self.watermark.settle(behind, self._clock(), self.turned, self.source.ended())
+        self._advance(self.watermark.closed)
+        self.health.lag = lag
+        self._see_whether_caught_up()
+
+    def _see_whether_caught_up(self) -> None:
+        """Once everything that was there at the start is read, and while the lag is below what one tick reads."""
+        if self.source.recorded:
+            self.health.caught_up = self.source.ended()
+            return
+        lag = sum(self.health.lag.values())
+        ends = self.source.start_ends()
+        if not self.health.caught_up:
+            reached = all(self.positions.get(partition, 0) >= end for partition, end in ends.items())
+            self.health.caught_up = bool(ends) and reached
+        elif lag > max(self._most_in_tick, self._read_in_tick):
+            self.health.caught_up = False
+
+    def _reject(self, records: Records, reject: Reject) -> None:
+        topic, number = records.partition
+        self.counters.add("drift_exporter_rejected_records_total", topic, reject.reason, by=reject.count)
+        held = self._bounded.allows((topic, reject.reason))
+        if held is None:
+            return
+        shown = ""
+        if self._payloads and reject.offset in records.offsets:
+            value = records.values[list(records.offsets).index(reject.offset)] or b""
+            shown = f"; it is {value[:500]!r}"
+        log.warning(
+            "rejected as %s: %s (topic %s, partition %d, offset %d; %d in this read%s)%s",
+            reject.reason, reject.detail, topic, number, reject.offset, reject.count,
+            f", {held} reads held back since the last line" if held else "", shown,
+        )  # fmt: skip
+
+    # The tick
+
+    def tick(self) -> None:
+        """Evaluate, save, and publish what was saved."""
+        self._next_tick = time.monotonic() + self.config.evaluate_every.ns / 1e9
+        self._most_in_tick = max(self._read_in_tick, self._most_in_tick // 2)
+        self._read_in_tick = 0
+        evaluation = self.evaluate()
+        if self.save():
+            self._saved_part = render(evaluation.samples)
+            self.view = self._view(evaluation.views)
+        self.snapshot = Snapshot.of([self._saved_part, self._own_part(), process_metrics()])
+
+    def evaluate(self) -> Evaluation:
+        """Everything that is published of what was counted, as of now."""
+        began = time.perf_counter()
+        self._retire()
+        evaluation = Evaluation(self._prefixes, frozenset(self.config.metrics.disable))
+        evaluation.samples.update(self.counters.samples())
+        for key, at in sorted(self.latest.items()):
+            evaluation.add("model_last_prediction_timestamp_seconds", key, [()], [at / 1e9])
+        for key, known in self.versions:
+            shown = {name: f.categories for name, f in self.config.models[key[0]].features.items()}
+            evaluation.add_version(key, known, self.counters.get("model_predictions_total", *key), shown)
+        for failure in evaluation.failures:
+            name = failure.statistic
+            self.health.statistic_failures[name] = self.health.statistic_failures.get(name, 0) + 1
+            if self._bounded.allows(("statistic", name)) is not None:
+                log.error("the statistic %s failed: %r", name, failure.error)
+        for name in self.config.metrics.disable:
+            evaluation.samples.pop(name, None)
+        self.health.dropped_series = self._limit.apply(evaluation.samples)
+        self.health.last_evaluation = self._now()
+        self.health.evaluation_seconds = time.perf_counter() - began
+        return evaluation
+
+    def _retire(self) -> None:
+        closed = self.watermark.closed
+        for key in [] if closed is None else [key for key, known in self.versions if known.series.retired(closed)]:
+            log.info("model %s: version %s was silent for the longest window and is let go", *key)
+            self.versions.retire(key)
+            self._forget(key)
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        self.counters.forget("model_predictions_total", *key)
+        self.latest.pop(key, None)
+        self._prefixes.forget(key)
+
+    def save(self) -> bool:
+        """One atomic write of all that changed; False, and the trouble in `health`, where it failed."""
+        meta = {
+            "schema": SCHEMA,
+            "writer": __version__,
+            "positions": [[*partition, at] for partition, at in self.positions.items()],
+            "highs": [[*partition, at] for partition, at in self.watermark.highs.items()],
+            "closed": self.watermark.closed,
+            "latest": [[*key, at] for key, at in self.latest.items()],
+        }
+        rows = {_META: orjson.dumps(meta), _COUNTERS: self.counters.pack(), **self.versions.rows()}
+        try:
+            self.store.write(rows)
+        except StateError as error:
+            self.health.save_failures += 1
+            if self.health.save_problem is None:
+                log.error("the state was not saved, reading pauses until it is: %s", error)
+            self.health.save_problem = str(error)
+            return False
+        if self.health.save_problem is not None:
+            log.info("the state is saved again, reading goes on")
+            self.health.save_problem = None
+        self.versions.saved()
+        self.source.commit(self.positions)
+        self.health.last_save = self._now()
+        self.health.state_bytes = self.store.bytes_used()
+        return True
+
+    def _own_part(self) -> bytes:
+        by_topic: dict[str, int] = {}
+        for partition, high in self.watermark.highs.items():
+            at = high - self.config.lateness.ns
+            by_topic[partition.topic] = min(at, by_topic.get(partition.topic, at))
+        self.health.watermarks = by_topic
+        samples: Samples = self.health.samples(statistic.name for statistic in STATISTICS)
+        return render({name: found for name, found in samples.items() if name not in self.config.metrics.disable})
+
+    def _view(self, versions: Iterable[object]) -> PageView:
+        rejected = self.counters.of("drift_exporter_rejected_records_total")
+        return PageView(
+            at=self._now(),
+            release=__version__,
+            versions=tuple(versions),  # type: ignore[arg-type]
+            records={labels[0]: n for labels, n in self.counters.of("drift_exporter_records_total")},
+            rejected={(labels[0], labels[1]): n for labels, n in rejected if n},
+            late={labels[0]: n for labels, n in self.counters.of("drift_exporter_late_events_total")},
+            lag={(partition.topic, partition.number): n for partition, n in self.health.lag.items()},
+            watermark=self.watermark.closed,
+            caught_up=self.health.caught_up,
+        )
+
+    def date(self) -> str:
+        """The day that event time has reached, as YYYY-MM-DD; empty before the first."""
+        highs = self.watermark.highs
+        return str(np.datetime64(max(highs.values()), "ns").astype("datetime64[D]")) if highs else ""
+
+    def page_view(self) -> PageView:
+        """The page's content, with what is wrong right now."""
+        return replace(self.view, problems=(self.health.save_problem,)) if self.health.save_problem else self.view
+
+    def close(self) -> None:
+        """Give back source and store."""
+        self.source.close()
+        self.store.close()
+
+
+def _segments(closed: NDArray[np.int64], every: int | None) -> list[tuple[int, int]]:
+    """Runs of rows between which the last closed pane reaches a multiple of `every`; one run without it.
+
+    `closed`: int64[n], the end of the last closed pane before each row.
+    """
+    if every is None or not len(closed):
+        return [(0, len(closed))]
+    cuts = (np.flatnonzero(np.diff(closed // every)) + 1).tolist()
+    return list(zip([0, *cuts], [*cuts, len(closed)], strict=True))

@@ -1,0 +1,273 @@
+"""The door: words into calls. Exit 0: done, 1: a configuration or runtime error, 2: usage."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from exporter import __version__, log
+from exporter.config import Config, ConfigErrors, Duration, Purpose, load
+
+_PATH = click.Path(path_type=Path)
+
+
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every command has."""
+    for option in (
+        click.option("--log.format", "log_format", type=click.Choice(("logfmt", "json")), default="logfmt"),
+        click.option("--log.level", "log_level", type=click.Choice(log.LEVELS), default="info"),
+    ):
+        command = option(command)
+    return command
+
+
+def with_config(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--config FILE`."""
+    option = click.option(
+        "--config", "--config.file", "config_path", type=_PATH, required=True, help="The configuration, config.yaml."
+    )
+    return option(common(command))
+
+
+def refuse(text: str) -> NoReturn:
+    """An error of the operator's or of the machine's."""
+    click.echo(text, err=True)
+    sys.exit(1)
+
+
+def read_config(path: Path, purpose: Purpose) -> Config:
+    """Everything wrong is said in one go, a line each."""
+    try:
+        return load(path, purpose=purpose)
+    except ConfigErrors as errors:
+        refuse("\n".join(map(str, errors.errors)))
+
+
+@contextmanager
+def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int, int, str], None]]:
+    """Tell (done, total or 0, what); a bar on a terminal, nothing in a pipe."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done, total, what: bar.update(task, completed=done, total=total or None, description=what)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="drift-exporter")
+def main() -> None:
+    """Drift, data quality and performance of models in production, from Kafka to /metrics."""
+
+
+@main.command()
+@with_config
+def check(config_path: Path, log_level: str, log_format: log.Format) -> None:
+    """Say all that is wrong with configuration and references, and what to expect of them."""
+    from exporter.check import BASE_BYTES, expected
+
+    log.set_up(log_level, log_format)
+    config = read_config(config_path, "replay")
+    found = expected(config, references_of(config, config_path))
+    total = sum(version.series for version in found)
+    for version in found:
+        click.echo(
+            f"model {version.model}, version {version.version}: about {version.series:,} series, "
+            f"{version.bytes / 2**20:,.0f} MB"
+        )
+    memory = (BASE_BYTES + sum(version.bytes for version in found)) / 2**20
+    click.echo(f"in all about {total:,} series and {memory:,.0f} MB of memory; {config_path} is fine")
+    if total > config.limits.series:
+        click.echo(f"limits.series is {config.limits.series:,}: the least important series will be left out", err=True)
+
+
+def references_of(config: Config, path: Path) -> Any:
+    """The references a configuration names, or every reason why not."""
+    from exporter.references import load_references
+
+    try:
+        return load_references(config, path)
+    except ConfigErrors as errors:
+        refuse("\n".join(map(str, errors.errors)))
+
+
+@main.command()
+@with_config
+@click.option("--model", "model_name", required=True, help="Its name in the configuration.")
+@click.option("--version", "model_version", help="The version this is the reference of; only written into the file.")
+@click.option("--column", "columns", multiple=True, metavar="MEANING=NAME", help="Such as label=y.")
+@click.option("-o", "out", type=_PATH, required=True, help="Where to write the reference.")
+@click.argument("tables", nargs=-1, required=True, type=_PATH)
+def reference(
+    config_path: Path,
+    model_name: str,
+    model_version: str | None,
+    columns: tuple[str, ...],
+    out: Path,
+    tables: tuple[Path, ...],
+    log_level: str,
+    log_format: log.Format,
+) -> None:
+    """Build what normal was from training data: CSV, Parquet or JSON Lines."""
+    from exporter.training import TrainingError, build
+
+    log.set_up(log_level, log_format)
+    config = read_config(config_path, "read")
+    if model_name not in config.models:
+        refuse(f"{config_path}: there is no model {model_name!r}; it has {', '.join(config.models)}")
+    meanings = dict(pair(text, "--column") for text in columns)
+    try:
+        with progress_bar("reading", None) as tell:
+            built = build(tables, model_name, config.models[model_name], meanings, model_version, tell)
+    except TrainingError as error:
+        refuse(str(error))
+    out.write_bytes(built.dump())
+    click.echo(f"{out}: {built.rows:,} rows, {len(built.features)} features, fingerprint {built.fingerprint}")
+
+
+def pair(text: str, what: str) -> tuple[str, str]:
+    """`A=B`."""
+    left, sign, right = text.partition("=")
+    if not sign or not left or not right:
+        raise click.UsageError(f"{what} {text!r}: write it as NAME=VALUE")
+    return left, right
+
+
+@main.command()
+@with_config
+@click.option("--state", "state", type=_PATH, help="Keep the state in this folder.")
+@click.option("--history", type=_PATH, help="Write OpenMetrics with a timestamp per evaluation to this file.")
+@click.option("--every", default="1h", help="How often, in event time, the history is written.")
+@click.option("--log.payloads", "payloads", is_flag=True, help="Show rejected events in the log.")
+@click.argument("files", nargs=-1, required=True, metavar="TOPIC=FILE...")
+def replay(
+    config_path: Path,
+    state: Path | None,
+    history: Path | None,
+    every: str,
+    payloads: bool,
+    files: tuple[str, ...],
+    log_level: str,
+    log_format: log.Format,
+) -> None:
+    """Recorded events through the same turn; prints the final /metrics page."""
+    from exporter.app import App
+    from exporter.replay import History
+    from exporter.replay import replay as run_replay
+    from exporter.sources.files import FileError
+    from exporter.state import MemoryStore, RocksStore, StateError
+
+    log.set_up(log_level, log_format)
+    config = read_config(config_path, "replay")
+    references = references_of(config, config_path)
+    try:
+        step = Duration.parse(every).ns
+    except ValueError:
+        raise click.UsageError(f"--every {every!r}: write a duration such as 1h") from None
+    try:
+        source = file_source(config, files)
+        store = RocksStore(state) if state else MemoryStore()
+        app = App(config, source, store, references, payloads=payloads)
+        past = History(history, step) if history else None
+        with progress_bar("replaying", None) as tell:
+            done = 0
+
+            def moved(events: int) -> None:
+                nonlocal done
+                done += events
+                tell(done, 0, app.date())
+
+            page = run_replay(app, moved, past)
+        if past is not None:
+            past.close()
+        app.close()
+    except (FileError, StateError, OSError) as error:
+        refuse(str(error))
+    if app.health.save_problem:
+        refuse(app.health.save_problem)
+    click.echo(page, nl=False)
+
+
+def file_source(config: Config, files: tuple[str, ...]) -> Any:
+    """Files of recorded events, each for a configured topic."""
+    from difflib import get_close_matches
+
+    from exporter.decode.json import time_of
+    from exporter.sources.files import FileSource
+
+    named = [pair(text, "TOPIC=FILE") for text in files]
+    for topic, _ in named:
+        if topic not in config.topics:
+            near = get_close_matches(topic, config.topics, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(config.topics)}"
+            raise click.UsageError(f"the configuration has no topic {topic!r}; {hint}")
+    return FileSource(named, {name: time_of(topic) for name, topic in config.topics.items()})
+
+
+@main.command()
+@with_config
+@click.option("-n", "count", default=5, show_default=True, help="How many events.")
+@click.option("--file", "file", help="Look into this file instead of Kafka.")
+@click.argument("topic")
+def peek(config_path: Path, count: int, file: str | None, topic: str, log_level: str, log_format: log.Format) -> None:
+    """Decoded events as the exporter sees them: is my mapping right?"""
+    from exporter.peek import peek as look
+    from exporter.sources.files import FileError
+
+    log.set_up(log_level, log_format)
+    config = read_config(config_path, "replay")
+    references = references_of(config, config_path)
+    if file is None:
+        refuse("peek reads a file of events for now: add --file FILE")
+    try:
+        source = file_source(config, (f"{topic}={file}",))
+        for text in look(config, references, source, count):
+            click.echo(text)
+    except FileError as error:
+        refuse(str(error))
+
+
+@main.command()
+@click.option("--exit", "leave", is_flag=True, help="End when the year is over.")
+@click.option("--cache", type=_PATH, default=Path(".cache"), show_default=True, help="Where the files are kept.")
+@click.option("--listen", default=":9877", show_default=True, help="Address of the page.")
+@common
+def demo(leave: bool, cache: Path, listen: str, log_level: str, log_format: log.Format) -> None:
+    """A year of real flights through the real pipeline, to look at in a browser."""
+    from exporter.demo.run import run
+
+    log.set_up("warning" if log_level == "info" else log_level, log_format)
+    from exporter.demo.prepare import DemoError
+
+    try:
+        run(cache, listen, leave)
+    except DemoError as error:
+        refuse(str(error))
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def stop_on_signals() -> Callable[[], bool]:
+    """True once SIGTERM or SIGINT came."""
+    told: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda got, _: told.append(got))
+    return lambda: bool(told)
+
+
+def wait(stop: Callable[[], bool]) -> None:
+    """Until told to stop."""
+    while not stop():
+        time.sleep(0.2)

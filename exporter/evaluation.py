@@ -1,0 +1,148 @@
+"""One version at one tick: its windows compared with its reference, as samples for /metrics and as a view for the page."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from exporter.catalogue import METRICS
+from exporter.metrics import Prefixes, Samples, cumulative
+from exporter.reference import QUANTILES, Reference
+from exporter.statistics import Compared, Failure, Readings, evaluate
+from exporter.statistics.compared import Comparison
+from exporter.versions import Known
+from exporter.view import ColumnView, VersionView, WindowView
+
+_SECOND = 1e9
+
+
+@dataclass
+class Evaluation:
+    """Samples by metric, a view a version, and the statistics that failed."""
+
+    prefixes: Prefixes
+    disabled: frozenset[str]
+    samples: Samples = field(default_factory=dict)
+    views: list[VersionView] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    def add(
+        self,
+        metric: str,
+        version: tuple[str, str],
+        labels: Iterable[tuple[str, ...]],
+        values: Iterable[float],
+        window: str = "",
+    ) -> None:
+        """NaN stands for a value that is absent."""
+        if metric not in self.disabled:
+            written = self.prefixes.of(METRICS[metric], version, list(labels), window)
+            self.samples.setdefault(metric, []).extend(zip(written, values, strict=True))
+
+    def add_version(self, key: tuple[str, str], known: Known, predictions: int, categories: Mapping[str, str]) -> None:
+        """Everything that is published of one version."""
+        self._add_reference(key, known.reference, known.comparison)
+        for name, histogram in known.series.histograms.items():
+            metric = METRICS["model_output_value"]
+            if metric.name not in self.disabled:
+                samples = cumulative(metric, (*key, name), histogram.edges, histogram.counts.tolist(), histogram.total)
+                self.samples.setdefault(metric.name, []).extend(samples)
+        windows = []
+        for window in known.series.view():
+            found: dict[str, Readings] = {}
+            for result in evaluate(Compared(known.comparison, window)):
+                if isinstance(result, Failure):
+                    self.failures.append(result)
+                    continue
+                found[result.metric] = result
+                self.add(result.metric, key, result.labels, result.values.tolist(), window.name)
+            windows.append(
+                WindowView(
+                    window.name,
+                    window.block.rows,
+                    window.since,
+                    known.series.newest,
+                    _columns(known.comparison, window.block.counts, found, categories),
+                    _by_label(found.get("model_class_ratio")),
+                )
+            )
+        self.views.append(
+            VersionView(
+                *key,
+                known.schema.outputs.task,
+                known.reference,
+                predictions,
+                known.series.newest,
+                tuple(windows),
+                tuple(known.series.names),
+            )
+        )
+
+    def _add_reference(self, key: tuple[str, str], reference: Reference | None, comparison: Comparison) -> None:
+        self.add("model_reference_rows", key, [()], [reference.rows if reference else 0])
+        if reference is None:
+            return
+        self.add("model_reference_built_timestamp_seconds", key, [()], [reference.built_at / _SECOND])
+        self.add("model_reference_info", key, [(reference.fingerprint,)], [1])
+        features = {name: reference.features[name] for name in _features(comparison)}
+        numbers = {name: column for name, column in features.items() if column.mean is not None}
+        self.add(
+            "model_reference_feature_mean", key, [(n,) for n in numbers], [c.mean or 0.0 for c in numbers.values()]
+        )
+        quantiles = [
+            (n, f"{q:g}", v) for n, c in numbers.items() for q, v in zip(QUANTILES, c.quantiles or (), strict=False)
+        ]
+        labels, values = [(n, q) for n, q, _ in quantiles], [v for *_, v in quantiles]
+        self.add("model_reference_feature_quantile", key, labels, values)
+        missing = [int(c.counts[c.bins.missing]) / c.rows for c in features.values()]
+        self.add("model_reference_feature_missing_ratio", key, [(n,) for n in features], missing)
+        subject = comparison.subjects["category"]
+        shares = [
+            sum(int(column.counts[code]) for code in codes) / column.rows
+            for place in comparison.layout.categorical
+            if (column := comparison.column_reference(place)) is not None
+            and not comparison.layout.columns[place].output
+            for codes in comparison.category_bins(place)
+        ]
+        self.add("model_reference_feature_category_ratio", key, subject.labels, shares)
+
+
+def _features(comparison: Comparison) -> list[str]:
+    return [column.name for column in comparison.layout.columns if not column.output]
+
+
+def _by_label(readings: Readings | None) -> dict[str, float]:
+    if readings is None:
+        return {}
+    return {
+        label[0]: value
+        for label, value in zip(readings.labels, readings.values.tolist(), strict=True)
+        if value == value
+    }
+
+
+def _columns(
+    comparison: Comparison, counts: object, found: Mapping[str, Readings], categories: Mapping[str, str]
+) -> tuple[ColumnView, ...]:
+    figures: dict[tuple[bool, str], dict[str, float]] = {}
+    for metric, readings in found.items():
+        kind, _, rest = metric.removeprefix("model_").partition("_")
+        if kind not in ("feature", "output"):
+            continue
+        for labels, value in zip(readings.labels, readings.values.tolist(), strict=True):
+            if value == value and len(labels) == 1:
+                figures.setdefault((kind == "output", labels[0]), {})[rest] = value
+            elif value == value and rest == "quantile":
+                figures.setdefault((kind == "output", labels[0]), {})[f"quantile_{labels[1]}"] = value
+    views = []
+    for place, spec in enumerate(comparison.layout.columns):
+        start = int(comparison.layout.start[place])
+        views.append(
+            ColumnView(
+                spec.name,
+                spec.output,
+                comparison.column_reference(place),
+                counts[start : start + spec.bins.size].copy(),  # type: ignore[index]
+                figures.get((spec.output, spec.name), {}),
+                categories.get(spec.name, "show"),
+            )
+        )
+    return tuple(views)

@@ -1,0 +1,187 @@
+"""A window beside its reference, and which columns each set of readings is about."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.reference import QUANTILES, Reference, ReferenceColumn
+from exporter.statistics.tables import Floats, Tables
+from exporter.summaries.bins import CategoryBins, NumericBins
+from exporter.summaries.block import Layout
+from exporter.windows import Window
+
+# What one value of a statistic belongs to.
+Of = Literal["window", "class", "feature", "compared", "number", "quantile", "category", "distinct"]
+OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The rows of readings of a version: fixed by its reference, so made once.
+
+    `columns`: places in the layout that a set of readings is about; `labels`: one tuple a reading. A reading of an
+    output goes by `model_output_…`, any other by `model_feature_…`, which `output` tells.
+    """
+
+    columns: NDArray[np.intp]
+    labels: Sequence[tuple[str, ...]]
+    output: NDArray[np.bool_]
+
+
+class Comparison:
+    """What does not change from tick to tick: the reference's counts laid out flat, the folds, the labels.
+
+    `tolerances`: by feature, as total variation distance. `shown`: feature → show | hash | hide.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        reference: Reference | None,
+        classes: Sequence[str],
+        tolerance: float,
+        tolerances: Mapping[str, float],
+        shown: Mapping[str, str],
+    ) -> None:
+        self.layout = layout
+        self.reference = reference
+        self.classes = tuple(classes)
+        self._shown = shown
+        self.compared = [i for i in range(len(layout.columns)) if self.column_reference(i) is not None]
+        names = [layout.columns[i] for i in self.compared]
+        self.tolerance = np.array([tolerance if c.output else tolerances.get(c.name, tolerance) for c in names])
+        self.deviation = np.array([_deviation(self._known(i)) for i in self.compared], dtype=np.float64)
+        self._lay_out()
+
+    def column_reference(self, place: int) -> ReferenceColumn | None:
+        if self.reference is None:
+            return None
+        spec = self.layout.columns[place]
+        return (self.reference.outputs if spec.output else self.reference.features).get(spec.name)
+
+    def _known(self, place: int) -> ReferenceColumn:
+        column = self.column_reference(place)
+        assert column is not None, "only compared columns have a reference"
+        return column
+
+    def _lay_out(self) -> None:
+        """Distance bins: the value bins, missing and invalid; what lies outside the range goes into the end intervals
+        (STATISTICS §1)."""
+        keep, start, ordered, value, counts = [], [], [], [], []
+        into, out_of = [], []
+        for place in self.compared:
+            spec, reference = self.layout.columns[place], self._known(place)
+            first, bins = int(self.layout.start[place]), spec.bins
+            size = bins.values + 2
+            start.append(len(keep))
+            if isinstance(bins, NumericBins):
+                ends = bins.intervals
+                into += [len(keep) + ends[0], len(keep) + ends[-1]]
+                out_of += [first + bins.below, first + bins.above]
+                ordered += [True] * bins.values + [False, False]
+                value += [*reference.means.tolist(), np.nan, np.nan]
+            else:
+                ordered += [False] * size
+                value += [np.nan] * size
+            keep += range(first, first + size)
+            counts += reference.counts[:size].tolist()
+        self._keep = np.array(keep, dtype=np.intp)
+        self._into, self._out_of = np.array(into, dtype=np.intp), np.array(out_of, dtype=np.intp)
+        self.start = np.array(start, dtype=np.intp)
+        self.ordered = np.array(ordered, dtype=bool)
+        self.value = np.array(value, dtype=np.float64)
+        self.counts = np.array(counts, dtype=np.int64)
+
+    def tables(self, counts: NDArray[np.int64]) -> Tables:
+        """`counts`: int64[layout.size] of a window."""
+        window = counts[self._keep]
+        np.add.at(window, self._into, counts[self._out_of])
+        rows = np.add.reduceat(window, self.start) if len(self.start) else np.zeros(0, dtype=np.int64)
+        reference = np.add.reduceat(self.counts, self.start) if len(self.start) else rows
+        return Tables(window, self.counts, self.start, rows, reference, self.ordered, self.value, self.deviation)
+
+    @cached_property
+    def subjects(self) -> dict[Of, Subject]:
+        columns = self.layout.columns
+        features = [i for i, c in enumerate(columns) if not c.output]
+        numbers = self.layout.numeric
+        texts = [i for i in self.layout.categorical if not columns[i].output]
+        with_quantiles = [(i, f"{q:g}") for i in numbers for q in QUANTILES]
+        with_categories = [(i, category) for i in texts for category in self.categories(i)]
+        return {
+            "window": Subject(np.zeros(1, dtype=np.intp), [()], np.zeros(1, dtype=bool)),
+            "class": self._subject([0] * len(self.classes), [(c,) for c in self.classes]),
+            "feature": self._subject(features, [(columns[i].name,) for i in features]),
+            "compared": self._subject(self.compared, [(columns[i].name,) for i in self.compared]),
+            "number": self._subject(numbers, [(columns[i].name,) for i in numbers]),
+            "quantile": self._subject(
+                [i for i, _ in with_quantiles], [(columns[i].name, q) for i, q in with_quantiles]
+            ),
+            "category": self._subject(
+                [i for i, _ in with_categories], [(columns[i].name, c) for i, c in with_categories]
+            ),
+            "distinct": self._subject(texts, [(columns[i].name,) for i in texts]),
+        }
+
+    def _subject(self, places: list[int], labels: list[tuple[str, ...]]) -> Subject:
+        output = [self.layout.columns[i].output for i in places]
+        return Subject(np.array(places, dtype=np.intp), labels, np.array(output, dtype=bool))
+
+    def categories(self, place: int) -> list[str]:
+        """What `category` may be: the reference's most frequent ones, other, unseen; a category that is itself called
+        so shares its series."""
+        bins = self.layout.columns[place].bins
+        assert isinstance(bins, CategoryBins)
+        how = self._shown.get(self.layout.columns[place].name, "show")
+        if how == "hide":
+            return []
+        names = [hashed(name) for name in bins.categories] if how == "hash" else list(bins.categories)
+        return [*(n for n in names if n not in (OTHER, "unseen")), OTHER, "unseen"]
+
+    def category_bins(self, place: int) -> list[list[int]]:
+        """The bins (codes within the column) of each of `categories`."""
+        bins = self.layout.columns[place].bins
+        assert isinstance(bins, CategoryBins)
+        if not self.categories(place):
+            return []
+        own = {name: i for i, name in enumerate(bins.categories)}
+        ends = [[bins.other], [bins.unseen]]
+        for name, codes in zip((OTHER, "unseen"), ends, strict=True):
+            if name in own:
+                codes.append(own[name])
+        return [*([i] for name, i in own.items() if name not in (OTHER, "unseen")), *ends]
+
+
+def hashed(name: str) -> str:
+    from exporter.summaries.keys import hash_of
+
+    return f"{hash_of(name):016x}"[:8]
+
+
+def _deviation(column: ReferenceColumn) -> float:
+    return np.nan if column.deviation is None else column.deviation
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One window at one tick."""
+
+    comparison: Comparison
+    window: Window
+
+    @property
+    def layout(self) -> Layout:
+        return self.comparison.layout
+
+    @cached_property
+    def tables(self) -> Tables:
+        return self.comparison.tables(self.window.block.counts)
+
+    @cached_property
+    def numbers(self) -> tuple[Floats, Floats]:
+        """Mean and deviation of every numeric column."""
+        return self.window.block.moments.mean_and_deviation()

@@ -1,0 +1,92 @@
+"""Data quality and make-up of a window: shares of its rows (INTERFACE §5: the window's rows are below every line)."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from exporter.statistics.compared import Compared
+from exporter.statistics.tables import Floats
+from exporter.summaries.bins import CategoryBins, NumericBins
+
+_Codes = Callable[[NumericBins | CategoryBins], list[int]]
+
+
+def _share(compared: Compared, codes: _Codes) -> Floats:
+    """[features] share of the rows that are in one of the bins that `codes` names; NaN where it names none."""
+    layout, block = compared.layout, compared.window.block
+    shares = np.full(len(compared.comparison.subjects["feature"].columns), np.nan)
+    for place, column in enumerate(compared.comparison.subjects["feature"].columns.tolist()):
+        places = codes(layout.columns[column].bins)
+        if places and block.rows:
+            start = int(layout.start[column])
+            shares[place] = sum(int(block.counts[start + code]) for code in places) / block.rows
+    return shares
+
+
+def missing_ratio(compared: Compared) -> Floats:
+    return _share(compared, lambda bins: [bins.missing])
+
+
+def invalid_ratio(compared: Compared) -> Floats:
+    return _share(compared, lambda bins: [bins.invalid])
+
+
+def unseen_ratio(compared: Compared) -> Floats:
+    """Absent for numeric features."""
+    return _share(compared, lambda bins: [bins.unseen] if isinstance(bins, CategoryBins) else [])
+
+
+def out_of_range_ratio(compared: Compared) -> Floats:
+    """Absent for categorical features."""
+    return _share(compared, lambda bins: [bins.below, bins.above] if isinstance(bins, NumericBins) else [])
+
+
+def category_ratio(compared: Compared) -> Floats:
+    """[categories of all categorical features]"""
+    block, comparison = compared.window.block, compared.comparison
+    if not block.rows:
+        return np.full(len(comparison.subjects["category"].columns), np.nan)
+    shares = [
+        sum(int(block.counts[int(compared.layout.start[column]) + code]) for code in codes) / block.rows
+        for column in compared.layout.categorical
+        if not compared.layout.columns[column].output
+        for codes in comparison.category_bins(column)
+    ]
+    return np.array(shares, dtype=np.float64)
+
+
+def distinct_values(compared: Compared) -> Floats:
+    """[categorical features]"""
+    estimates = compared.layout.hashes.estimate(compared.window.block.hashes)
+    own = [i for i, c in enumerate(compared.layout.categorical) if not compared.layout.columns[c].output]
+    return estimates[own]
+
+
+def unexpected_features(compared: Compared) -> Floats:
+    """[1]; absent without a reference, which alone knows what is expected."""
+    if compared.comparison.reference is None:
+        return np.full(1, np.nan)
+    return compared.layout.hashes.estimate(compared.window.block.hashes)[-1:]
+
+
+def window_rows(compared: Compared) -> Floats:
+    """[1]"""
+    return np.array([compared.window.block.rows], dtype=np.float64)
+
+
+def class_ratio(compared: Compared) -> Floats:
+    """[classes, and other] over the rows with a valid prediction."""
+    layout, block, classes = compared.layout, compared.window.block, compared.comparison.classes
+    shares = np.full(len(classes), np.nan)
+    if not classes:
+        return shares
+    column = layout.place("prediction", output=True)
+    bins, start = layout.columns[column].bins, int(layout.start[column])
+    assert isinstance(bins, CategoryBins), "classes are the categories of a classification's predictions"
+    counts = block.counts[start : start + bins.values]
+    valid = int(counts.sum())
+    if valid:
+        named = {name: int(counts[i]) for i, name in enumerate(bins.categories)}
+        known = [named.get(name, 0) for name in classes[:-1]]
+        shares[:] = [n / valid for n in [*known, valid - sum(known)]]
+    return shares

@@ -1,0 +1,272 @@
+"""Which versions of which models are counted, each with its reference and its windows.
+
+A series is named by all that its counts depend on (model, version, the reference's fingerprint, pane, bins), so counts
+that do not belong together never mix.
+"""
+
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from exporter.config import Config, Model, block_panes, default_positive
+from exporter.decode import Schema
+from exporter.decode.outputs import OutputRule
+from exporter.reference import Reference
+from exporter.state import Store
+from exporter.statistics import Comparison
+from exporter.summaries.bins import CategoryBins, NumericBins, category_bins, numeric_bins
+from exporter.summaries.block import ColumnSpec, Layout
+from exporter.summaries.histogram import CumulativeHistogram
+from exporter.summaries.keys import hash_of
+from exporter.windows import RollingWindow, Series, Span
+
+log = logging.getLogger(__name__)
+
+OTHER_VERSION = "other"
+# A version that was silent for this long may be displaced by a new one (INTERFACE §5).
+DISPLACEABLE = 3600 * 1_000_000_000
+
+# model → version, or "*" for all that are not named → reference.
+References = Mapping[str, Mapping[str, Reference]]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is fixed about one version while the process runs."""
+
+    reference: Reference | None
+    schema: Schema
+    series: Series
+    comparison: Comparison
+
+
+class Versions:
+    """`shown`: in the order in which they first came."""
+
+    def __init__(self, config: Config, references: References, store: Store) -> None:
+        self._config = config
+        self._references = references
+        self._store = store
+        pane = config.pane.ns
+        self._spans = [
+            Span(window.text, window.ns // pane, block_panes(window.ns // pane)) for window in config.windows
+        ]
+        self._known: dict[tuple[str, str], Known] = {}
+        self._schemas: dict[tuple[str, str], Schema] = {}
+        self._rows: dict[bytes, bytes | None] = {}
+        self._load()
+
+    def __iter__(self) -> Iterator[tuple[tuple[str, str], Known]]:
+        return iter(self._known.items())
+
+    def schema_of(self, model: str, version: str) -> Schema | None:
+        """What a decoder has to know; None for an unknown model."""
+        known = self._known.get((model, version))
+        if known is not None:
+            return known.schema
+        if model not in self._config.models:
+            return None
+        reference = self._reference(model, version)
+        key = (model, reference.fingerprint if reference else "")
+        if key not in self._schemas:
+            self._schemas[key] = self._schema(model, reference)
+        return self._schemas[key]
+
+    def of(self, model: str, version: str, time: int) -> Known | None:
+        """The version, taken up where it is new; None where there is no place for one more.
+
+        `time`: of its events, in nanoseconds; a version that was silent for an hour before it gives up its place.
+        """
+        known = self._known.get((model, version))
+        if known is None and self._has_place(model, time):
+            known = self._known[model, version] = self._take_up(model, version)
+        return known
+
+    def _has_place(self, model: str, time: int) -> bool:
+        mine = [key for key in self._known if key[0] == model]
+        if len(mine) < self._config.limits.versions_per_model:
+            return True
+        oldest = min(mine, key=lambda key: self._known[key].series.newest or 0)
+        if time - (self._known[oldest].series.newest or 0) < DISPLACEABLE:
+            return False
+        log.info("model %s: version %s gives its place to a newer one", *oldest)
+        self.retire(oldest)
+        return True
+
+    def retire(self, key: tuple[str, str]) -> None:
+        """Let go of a version and of its rows."""
+        self._drop(self._known.pop(key).series.id)
+
+    def _drop(self, series: str, kept: Collection[bytes] = ()) -> int:
+        """Delete the rows of a series, less those under the prefixes `kept`; returns how many blocks that were."""
+        dropped = [row for row, _ in self._store.scan(_block_prefix(series)) if not any(map(row.startswith, kept))]
+        self._rows.update(dict.fromkeys(dropped))
+        if not kept:
+            self._rows[_row(series)] = None
+        return len(dropped)
+
+    def _reference(self, model: str, version: str) -> Reference | None:
+        references = self._references.get(model, {})
+        return references.get(version, references.get("*"))
+
+    def classes(self, model: str) -> tuple[str, ...]:
+        """Of a classification: as configured, else those of the references' labels and predictions."""
+        configured = self._config.models[model]
+        if configured.task == "regression":
+            return ()
+        if configured.classes is not None:
+            return configured.classes[: self._config.limits.classes]
+        found: set[str] = set()
+        for reference in self._references.get(model, {}).values():
+            for name in ("label", "prediction"):
+                column = reference.outputs.get(name)
+                if column is not None and isinstance(column.bins, CategoryBins):
+                    found |= {*column.bins.categories, *column.bins.rest}
+        if not found and configured.task == "binary":
+            found = {"0", "1"}
+        return tuple(sorted(found)[: self._config.limits.classes])
+
+    def _schema(self, model: str, reference: Reference | None) -> Schema:
+        configured = self._config.models[model]
+        ignored = frozenset(name for name, feature in configured.features.items() if feature.ignore)
+        features = {} if reference is None else reference.features
+        kinds = {name: column.numeric for name, column in features.items() if name not in ignored}
+        return Schema(kinds, ignored, self._output_rule(configured, self.classes(model)))
+
+    def _output_rule(self, configured: Model, classes: tuple[str, ...]) -> OutputRule:
+        if configured.task != "binary":
+            return OutputRule(configured.task, classes)
+        positive = configured.positive or default_positive(classes)
+        negative = next((name for name in classes if name != positive), None)
+        return OutputRule("binary", classes, positive, negative, configured.threshold or 0.5)
+
+    def _take_up(self, model: str, version: str) -> Known:
+        reference = self._reference(model, version)
+        schema = self.schema_of(model, version)
+        assert schema is not None, "a version is taken up only of a known model"
+        fingerprint = reference.fingerprint if reference else ""
+        layout = Layout(self._columns(model, reference, schema))
+        identity = repr((model, version, fingerprint, self._config.pane.ns, layout.signature()))
+        series = f"{hash_of(identity):016x}"
+        classes = self.classes(model)
+        configured = self._config.models[model].features
+        return Known(
+            reference,
+            schema,
+            Series(
+                id=series,
+                layout=layout,
+                pane=self._config.pane.ns,
+                windows=[RollingWindow(s, layout, self._store, _window_prefix(series, s)) for s in self._spans],
+                histograms=_histograms(reference),
+            ),
+            Comparison(
+                layout,
+                reference,
+                (*classes, "other") if classes else (),
+                self._config.alerts.tolerance,
+                {name: f.tolerance for name, f in configured.items() if f.tolerance is not None},
+                {name: f.categories for name, f in configured.items()},
+            ),
+        )
+
+    def _columns(self, model: str, reference: Reference | None, schema: Schema) -> tuple[ColumnSpec, ...]:
+        columns = []
+        if reference is not None:
+            for name in schema.features:
+                column = reference.features[name]
+                columns.append(ColumnSpec(name, False, column.bins, column.mean or 0.0, column.deviation or 1.0))
+        outputs = ("prediction",) if schema.outputs.task == "regression" else ("score", "prediction")
+        for name in outputs:
+            known = None if reference is None else reference.outputs.get(name)
+            if known is not None:
+                columns.append(ColumnSpec(name, True, known.bins, known.mean or 0.0, known.deviation or 1.0))
+            elif name == "prediction" and schema.outputs.task != "regression":
+                bins = category_bins([(text, 0) for text in self.classes(model)], top=self._config.limits.classes)
+                columns.append(ColumnSpec(name, True, bins))
+            else:
+                columns.append(ColumnSpec(name, True, numeric_bins(np.zeros(0))))
+        return tuple(columns)
+
+    # What is saved
+
+    def rows(self) -> dict[bytes, bytes | None]:
+        """What must be written for the store to agree."""
+        rows = dict(self._rows)
+        for (model, version), known in self._known.items():
+            series = known.series
+            rows[_row(series.id)] = orjson.dumps(
+                {
+                    "model": model,
+                    "version": version,
+                    "fingerprint": known.reference.fingerprint if known.reference else "",
+                    "pane": series.pane,
+                    "newest": series.newest,
+                    "names": series.names,
+                    "histograms": {name: histogram.pack() for name, histogram in series.histograms.items()},
+                }
+            )
+            for window in series.windows:
+                rows.update(window.rows())
+        return rows
+
+    def saved(self) -> None:
+        """`rows` were written."""
+        self._rows.clear()
+        for known in self._known.values():
+            for window in known.series.windows:
+                window.saved()
+
+    def _load(self) -> None:
+        """Take up what was saved; what no longer fits starts anew, with a line that says what and why."""
+        for key, data in list(self._store.scan(b"series/")):
+            saved, id_ = orjson.loads(data), key.removeprefix(b"series/").decode()
+            model, version = saved["model"], saved["version"]
+            if model not in self._config.models:
+                log.warning("model %s is no longer configured: what was counted of it is dropped", model)
+                self._drop(id_)
+                continue
+            known = self._known[model, version] = self._take_up(model, version)
+            known.series.newest = saved["newest"]
+            if known.series.id != id_:
+                why = self._difference(saved, known)
+                log.warning("model %s, version %s: its windows start anew, because %s", model, version, why)
+                self._drop(id_)
+                continue
+            known.series.names = saved["names"]
+            for name, histogram in known.series.histograms.items():
+                histogram.unpack(saved["histograms"][name])
+            if self._drop(id_, [_window_prefix(id_, span) for span in self._spans]):
+                log.warning("model %s, version %s: windows that are no longer configured are dropped", model, version)
+
+    def _difference(self, saved: dict[str, Any], known: Known) -> str:
+        fingerprint = known.reference.fingerprint if known.reference else ""
+        if saved["fingerprint"] != fingerprint:
+            return f"its reference is now {fingerprint or 'none'}, it was {saved['fingerprint'] or 'none'}"
+        if saved["pane"] != known.series.pane:
+            return f"pane is now {known.series.pane // 10**9}s, it was {saved['pane'] // 10**9}s"
+        return "the configuration now looks at other features or classes"
+
+
+def _row(series: str) -> bytes:
+    return b"series/" + series.encode()
+
+
+def _block_prefix(series: str) -> bytes:
+    return b"block/" + series.encode() + b"/"
+
+
+def _window_prefix(series: str, span: Span) -> bytes:
+    return _block_prefix(series) + f"{span.panes}x{span.step}/".encode()
+
+
+def _histograms(reference: Reference | None) -> dict[str, CumulativeHistogram]:
+    return {
+        name: CumulativeHistogram(column.bins.edges(), column.mean or 0.0, column.deviation or 1.0)
+        for name, column in (reference.outputs if reference else {}).items()
+        if isinstance(column.bins, NumericBins) and name != "label"
+    }

@@ -1,0 +1,117 @@
+"""HTTP: /metrics, health, the page. Everything served was made at the last tick; a request computes no statistic."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from exporter import page
+from exporter.config import Listen
+from exporter.metrics import CONTENT_TYPE, Snapshot
+from exporter.view import PageView
+
+log = logging.getLogger(__name__)
+
+# Healthy: the loop turned within this many seconds (INTERFACE §3).
+TURN_SECONDS = 60.0
+SECURITY = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class WebError(Exception):
+    """The address cannot be listened on; the message names problem and remedy."""
+
+
+@dataclass
+class Site:
+    """What is served, asked anew at each request. `turned`: when the loop last turned (monotonic seconds)."""
+
+    snapshot: Callable[[], Snapshot]
+    view: Callable[[], PageView]
+    turned: Callable[[], float]
+    ready: Callable[[], bool]
+
+
+def application(site: Site) -> Starlette:
+    """The routes of INTERFACE §3; HEAD works wherever GET does."""
+
+    def metrics(request: Request) -> Response:
+        snapshot = site.snapshot()
+        headers = {"Vary": "Accept-Encoding"}
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            return Response(snapshot.gzipped, media_type=CONTENT_TYPE, headers=headers)
+        return Response(snapshot.text, media_type=CONTENT_TYPE, headers=headers)
+
+    def landing(request: Request) -> Response:
+        return HTMLResponse(page.render(site.view(), dict(request.query_params)), headers=SECURITY)
+
+    def asset(request: Request) -> Response:
+        found = page.ASSETS.get(request.path_params["name"])
+        if found is None:
+            return PlainTextResponse("not found\n", 404)
+        return Response(found[1], media_type=found[0], headers={"Cache-Control": "max-age=60"})
+
+    def healthy(request: Request) -> Response:
+        since = time.monotonic() - site.turned()
+        if since > TURN_SECONDS:
+            return PlainTextResponse(f"the loop has not turned for {since:.0f} s\n", 503)
+        return PlainTextResponse("healthy\n")
+
+    def ready(request: Request) -> Response:
+        return PlainTextResponse("ready\n") if site.ready() else PlainTextResponse("the state is not open yet\n", 503)
+
+    return Starlette(
+        routes=[
+            Route("/", landing),
+            Route("/metrics", metrics),
+            Route("/static/{name}", asset),
+            Route("/-/healthy", healthy),
+            Route("/-/ready", ready),
+        ]
+    )
+
+
+class Server:
+    """Serves a site from a thread of its own until `stop`."""
+
+    def __init__(self, site: Site, listen: Listen) -> None:
+        config = uvicorn.Config(
+            application(site),
+            host=listen.host or None,  # type: ignore[arg-type]  # None: every interface, both families
+            port=listen.port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+        self._listen = listen
+        self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
+
+    def start(self) -> str:
+        """Listen, and return the address to open. Raises WebError where that is impossible."""
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise WebError(f"{self._listen} cannot be listened on; is it taken? choose another `web.listen`")
+            time.sleep(0.01)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        host = self._listen.host
+        return f"http://{'localhost' if host in ('', '0.0.0.0', '::') else f'[{host}]' if ':' in host else host}:{port}"
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=3)
