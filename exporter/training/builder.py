@@ -36,7 +36,7 @@ class Plan:
 
 
 Read = Callable[[Sequence[Key]], Iterable[Mapping[Key, Column]]]
-"""Yields all rows from the first, block by block, with these columns; called once or twice for each group of columns."""
+"""Yields all rows from the first, block by block, with these columns; called once or twice a group of columns."""
 
 
 def from_columns(

@@ -46,6 +46,8 @@ class Tally:
 
 
 class Cells(Protocol):
+    """The cells of one column in one block of rows."""
+
     def __len__(self) -> int: ...
 
     def numbers(self) -> Numbers:

@@ -34,6 +34,8 @@ class Survey:
 
 
 class TableFile(Protocol):
+    """A file that can be read as often as asked."""
+
     @property
     def path(self) -> Path: ...
 
