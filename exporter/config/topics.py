@@ -135,6 +135,9 @@ def contradictions(topics: dict[str, Topic]) -> Iterator[tuple[Location, str, st
     for name, topic in topics.items():
         if topic.role != "predictions" and topic.fields.id is None:
             yield (name, "fields", "id"), f"{topic.role} without an id belong to no prediction", "say where the id is"
+    for name in by_role["labels"]:
+        if topics[name].fields.label is None:
+            yield (name, "fields", "label"), "labels without a label say nothing", "say where the label is"
     predicted = [*by_role["predictions"], *by_role["inputs"]]
     if by_role["labels"] and predicted and all(topics[name].fields.id is None for name in predicted):
         yield (
