@@ -1,13 +1,13 @@
 """Views for the page's tests: flights-like features, counted and compared by the real bins and statistics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.batch import Numbers, Texts
+from exporter.batch import Numbers
 from exporter.reference import QUANTILES, Reference, ReferenceColumn
 from exporter.statistics.distances import (
     hellinger_distance,
@@ -26,9 +26,10 @@ SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
 NOON = 1_373_803_200 * SECOND  # 2013-07-14 12:00 UTC
 HOSTILE = "<script>alert(1)</script>"
-LONG = "customer_lifetime_value_over_the_trailing_ninety_days_in_cents_excluding_refunds_and_chargebacks_per_session_normalised_v2"
+LONG = "customer_lifetime_value_" + "excluding_refunds_" * 5 + "v2"
 
 Values = NDArray[np.float64] | Sequence[str | None]
+Draw = Callable[[int, float], Any]
 
 
 def column(
@@ -136,54 +137,66 @@ def _figures(
     return {name: value for name, value in flat.items() if np.isfinite(value)}
 
 
-AIRPORTS = "ATL ORD LAX BOS MCO CLT SFO FLL MIA DCA DTW DFW RDU TPA DEN IAH MSP PBI BNA LAS SJU IAD BUF PHX CLE STL MDW".split()
-CARRIERS = "UA B6 EV DL AA MQ US 9E WN VX FL AS F9".split()
-DAYS = "Friday Monday Thursday Tuesday Wednesday Sunday Saturday".split()
+DESTINATIONS = tuple("ATL ORD LAX BOS MCO CLT SFO FLL MIA DCA DTW DFW RDU TPA DEN IAH MSP PBI BNA LAS".split())  # noqa: SIM905
+CARRIERS = ("UA", "B6", "EV", "DL", "AA", "MQ", "US", "9E", "WN", "VX", "FL", "AS", "F9")
+DAYS = ("Friday", "Monday", "Thursday", "Tuesday", "Wednesday", "Sunday", "Saturday")
+DEPARTURES = np.array([5, 28, 27, 30, 22, 18, 17, 19, 20, 22, 25, 24, 24, 22, 21, 18, 11, 4, 1]) / 358  # from 5 to 23
 
 
-def flights(rows: int = 6_000, seed: int = 13, warmer: float = 1.0) -> tuple[ColumnView, ...]:
-    """Winter as the reference, summer as the window (`warmer` 1.0) or winter again (0.0), and the outputs."""
-    random = np.random.default_rng(seed)
+class Season:
+    """`before`: `m` rows of winter. `now`: `n` rows that are `warmer` by 0.0, winter again, to 1.0, summer."""
 
-    def numbers(draw: Any, missing: tuple[float, float] = (0.0, 0.0)) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        before, now = (np.asarray(draw(when, n), dtype=np.float64) for when, n in ((0.0, 20_000), (warmer, rows)))
-        for values, share in zip((before, now), missing, strict=True):
-            values[random.random(len(values)) < share] = np.nan
-        return before, now
+    def __init__(self, n: int, warmer: float, seed: int, m: int = 20_000) -> None:
+        self.random = np.random.default_rng(seed)
+        self.halves = ((m, 0.0), (n, warmer))
 
-    def texts(names: list[str], power: float, shift: float = 0.0, new: str | None = None) -> tuple[list[str], list[str]]:
-        weight = np.arange(1, len(names) + 1) ** -power
-        before = random.choice(names, 20_000, p=weight / weight.sum())
-        weight = weight * np.exp(shift * random.normal(size=len(names)))
-        now = random.choice(names, rows, p=weight / weight.sum()).astype(object)
-        if new:
-            now[random.random(rows) < 0.012] = new
-        return before.tolist(), now.tolist()
+    def numbers(
+        self, name: str, draw: Draw, missing: tuple[float, float] = (0.0, 0.0), *, output: bool = False
+    ) -> ColumnView:
+        before, now = (np.array(draw(n, warmth), dtype=np.float64) for n, warmth in self.halves)
+        for values, ratio in zip((before, now), missing, strict=True):
+            values[self.random.random(len(values)) < ratio] = np.nan
+        return column(name, before, now, output=output)
 
-    hour = np.arange(5, 24)
-    busy = np.array([5, 28, 27, 30, 22, 18, 17, 19, 20, 22, 25, 24, 24, 22, 21, 18, 11, 4, 1], dtype=float)
-    score = lambda w, n: random.beta(1.6 + 0.9 * w, 5.0, n)  # noqa: E731 - one line is what it is
-    features = (
-        column("origin", *texts(["EWR", "JFK", "LGA"], 0.2, 0.04)),
-        column("dest", *texts(AIRPORTS, 0.7, 0.1, new="EYW" if warmer else None), top=20),
-        column("carrier", *texts(CARRIERS, 0.8, 0.12)),
-        column("weekday", *texts(DAYS, 0.08, 0.01)),
-        column("hour", *numbers(lambda _, n: random.choice(hour, n, p=busy / busy.sum()))),
-        column("distance", *numbers(lambda _, n: np.round(random.gamma(2.0, 500, n) + 180))),
-        column("temperature", *numbers(lambda w, n: np.round(random.normal(37 + 39 * w, 9 - 2 * w, n), 1))),
-        column("humidity", *numbers(lambda w, n: np.clip(random.normal(58 + 9 * w, 17, n), 13, 100), (0.0, 0.004))),
-        column("wind_direction", *numbers(lambda w, n: np.round(random.vonmises(5 - w, 1, n) * 57.3 % 360, -1), (0.02, 0.034))),
-        column("wind_speed", *numbers(lambda w, n: np.round(random.gamma(4, 2.9 - 0.5 * w, n), 1))),
-        column("precipitation", *numbers(lambda w, n: (random.random(n) < 0.06) * np.round(random.exponential(0.06 + 0.1 * w, n), 2))),
-        column("pressure", *numbers(lambda w, n: random.normal(1018.2 - 2.1 * w, 8.5 - 3 * w, n), (0.081, 0.125))),
-        column("visibility", *numbers(lambda w, n: np.where(random.random(n) < 0.78, 10, random.integers(1, 40, n) / 4))),
+    def texts(
+        self, name: str, names: Sequence[str], power: float, shift: float, unseen: str | None = None
+    ) -> ColumnView:
+        drawn = []
+        for n, warmth in self.halves:
+            weight = np.arange(1.0, len(names) + 1) ** -power * np.exp(
+                warmth * shift * self.random.normal(size=len(names))
+            )
+            texts = self.random.choice(names, n, p=weight / weight.sum()).astype(object)
+            if unseen and warmth:
+                texts[self.random.random(n) < 0.012] = unseen
+            drawn.append(texts.tolist())
+        return column(name, *drawn, top=15)
+
+
+def flights(rows: int = 6_000, warmer: float = 1.0, seed: int = 13) -> tuple[ColumnView, ...]:
+    """13 features of flights and their weather, and two outputs: winter before, summer now."""
+    season = Season(rows, warmer, seed)
+    r, numbers, texts = season.random, season.numbers, season.texts
+    score = numbers("score", lambda n, w: r.beta(1.6 + 0.6 * w, 5, n), output=True)
+    late = (0.164, 0.164 + 0.09 * warmer)
+    answers = [np.where(r.random(n) < p, "1", "0").tolist() for (n, _), p in zip(season.halves, late, strict=True)]
+    return (
+        texts("origin", ("EWR", "JFK", "LGA"), 0.2, 0.04),
+        texts("dest", DESTINATIONS, 0.7, 0.2, unseen="EYW"),
+        texts("carrier", CARRIERS, 0.8, 0.12),
+        texts("weekday", DAYS, 0.08, 0.01),
+        numbers("hour", lambda n, _: r.choice(np.arange(5, 24), n, p=DEPARTURES)),
+        numbers("distance", lambda n, _: np.round(r.gamma(2, 500, n) + 180)),
+        numbers("temperature", lambda n, w: np.round(r.normal(38 + 28 * w, 11 - 2 * w, n), 1)),
+        numbers("humidity", lambda n, w: np.clip(r.normal(58 + 9 * w, 17, n), 13, 100), (0.0, 0.004)),
+        numbers("wind_direction", lambda n, w: np.round(r.vonmises(5 - w, 1, n) * 57.3 % 360, -1), (0.02, 0.034)),
+        numbers("wind_speed", lambda n, w: np.round(r.gamma(4, 2.9 - 0.3 * w, n), 1)),
+        numbers("precipitation", lambda n, w: (r.random(n) < 0.06) * np.round(r.exponential(0.06 + 0.1 * w, n), 2)),
+        numbers("pressure", lambda n, w: r.normal(1018.2 - 2.1 * w, 8.5 - 3 * w, n), (0.081, 0.125)),
+        numbers("visibility", lambda n, _: np.where(r.random(n) < 0.78, 10, r.integers(1, 40, n) / 4)),
+        score,
+        column("prediction", *answers, output=True),
     )
-    before, now = numbers(score)
-    outputs = (
-        column("prediction", *(np.where(x > 0.4, "1", "0").tolist() for x in (before, now)), output=True),
-        column("score", before, now, output=True),
-    )
-    return features + outputs
 
 
 def window(name: str, columns: tuple[ColumnView, ...], hours: int, until: int = NOON) -> WindowView:
@@ -194,28 +207,27 @@ def window(name: str, columns: tuple[ColumnView, ...], hours: int, until: int = 
 
 
 def version(model: str = "flight-delay", name: str = "1", warmer: float = 1.0, **changes: Any) -> VersionView:
-    hourly, daily, weekly = (flights(rows, warmer=warmer) for rows in (400, 6_000, 20_000))
+    hourly, daily, weekly = (flights(rows, warmer) for rows in (400, 6_000, 20_000))
     windows = (window("1h", hourly, 1), window("24h", daily, 24), window("7d", weekly, 168))
     made = VersionView(model, name, "binary", reference(model, name, daily), 183_912, NOON - 42 * SECOND, windows)
     return replace(made, **changes)
 
 
 def reference(model: str, name: str, columns: tuple[ColumnView, ...]) -> Reference:
-    known = [c for c in columns if c.reference is not None]
-    features = {c.name: c.reference for c in known if not c.output}
-    outputs = {c.name: c.reference for c in known if c.output}
-    day = 24 * HOUR
-    return Reference(model, name, "binary", 20_000, NOON - 90 * day, features, outputs, NOON - 190 * day, NOON - 105 * day)  # type: ignore[arg-type]
+    features = {c.name: c.reference for c in columns if c.reference is not None and not c.output}
+    outputs = {c.name: c.reference for c in columns if c.reference is not None and c.output}
+    built, first, last = (NOON - days * 24 * HOUR for days in (90, 190, 105))
+    return Reference(model, name, "binary", 20_000, built, features, outputs, first, last)
 
 
 def silent(view: VersionView) -> VersionView:
     """The same version before its first event."""
+    return replace(view, predictions=0, last_event=None, windows=tuple(map(_emptied, view.windows)))
 
-    def empty(window: WindowView) -> WindowView:
-        columns = tuple(replace(c, counts=c.counts * 0 if c.counts is not None else None, figures={}) for c in window.columns)
-        return WindowView(window.name, 0, None, None, columns)
 
-    return replace(view, predictions=0, last_event=None, windows=tuple(map(empty, view.windows)))
+def _emptied(window: WindowView) -> WindowView:
+    columns = (replace(c, counts=None if c.counts is None else c.counts * 0, figures={}) for c in window.columns)
+    return WindowView(window.name, 0, None, None, tuple(columns))
 
 
 def many(count: int, seed: int = 4) -> tuple[ColumnView, ...]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from exporter.page.histogram import Histogram, histogram, reference_share
 from exporter.page.words import chance, distance, number, rounded, share
 from exporter.reference import QUANTILES, ReferenceColumn
+from exporter.summaries.bins import NumericBins
 from exporter.view import ColumnView
 
 _DISTANCES = {
@@ -78,15 +79,14 @@ class Column:
     @property
     def range(self) -> tuple[str, ...]:
         """What stands under the small picture: the reference's range, or the first categories."""
-        if self.histogram is None or self.view.reference is None:
+        if self.view.reference is None or self.histogram is None:
             return ()
-        if self.histogram.numeric:
-            bins = self.view.reference.bins
-            ends = (getattr(bins, "least", None), getattr(bins, "greatest", None))
-            return tuple(number(end) for end in ends if end is not None)
+        bins = self.view.reference.bins
+        if isinstance(bins, NumericBins):
+            return tuple(number(end) for end in (bins.least, bins.greatest) if end is not None)
         if self.view.categories != "show":
-            return (f"{len(self.histogram.bars)} categories",)
-        return (" · ".join(bar.label for bar in self.histogram.bars[:6]),)
+            return (f"{len(bins.categories)} categories",)
+        return (" · ".join(bins.categories[:6]),)
 
     @property
     def mean(self) -> Figure | None:

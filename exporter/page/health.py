@@ -34,6 +34,7 @@ class Topic:
 
 
 def topics(view: PageView) -> list[Topic]:
+    """By name, every topic of which anything is known."""
     names = {*view.records, *view.late, *(topic for topic, _ in [*view.rejected, *view.lag])}
     return [_topic(view, name) for name in sorted(names)]
 

@@ -46,7 +46,8 @@ class Tick:
 class Histogram:
     """`bars` in the order of the picture. `rest`: unseen, missing and invalid, where there are any.
 
-    `reference`, `outline`, `now` and `borders` (of the reference's range) are SVG paths in a picture of `width` × HEIGHT.
+    `reference`, `outline`, `now` and `borders`, those of the reference's range, are SVG paths in a picture of
+    `width` × HEIGHT.
     """
 
     bars: tuple[Bar, ...]
@@ -83,9 +84,7 @@ def _drawn(bars: tuple[Bar, ...], rest: tuple[Bar, ...], bins: NumericBins | Non
     levels = [(bar.x + _WIDTH, HEIGHT - _height(bar.reference or 0.0, top)) for bar in inside]
     # The outline has no sides: where the window has nothing, a box would look like a bar.
     outline = "".join(f"{'V' if i else f'M{inside[0].x} '}{y:g}H{x}" for i, (x, y) in enumerate(levels))
-    reference = (
-        "".join([f"M{inside[0].x} {HEIGHT}", *(f"V{y:g}H{x}" for x, y in levels), f"V{HEIGHT}z"]) if inside else ""
-    )
+    reference = f"M{inside[0].x} {HEIGHT}{''.join(f'V{y:g}H{x}' for x, y in levels)}V{HEIGHT}z" if inside else ""
     ticks, atoms = _axis(bins, inside, width) if bins else ((), ())
     return Histogram(
         bars=bars,
@@ -158,30 +157,33 @@ def _interval(b: Bin) -> str:
 
 def _axis(bins: NumericBins, inside: list[Bar], width: int) -> tuple[tuple[Tick, ...], tuple[float, ...]]:
     """Edges under the borders of columns, atoms under their middles; where both occur, a dot marks each atom."""
-    low, high = bins.bins[0].low, bins.bins[-1].high
-    if not isfinite(low + high):  # nothing was valid, so that one interval takes everything
-        return (), ()
-    span = high - low or abs(high) or 1.0
-    middles = [(bar.x + _WIDTH / 2) / width * 100 for bar in inside]
     last = len(inside) - 1
-    ticks = []
-    for i in sorted({round(i * last / _TICKS) for i in range(_TICKS)} | {last}):
-        b, left = bins.bins[i], inside[i].x
-        if b.atom:
-            ticks.append(Tick(middles[i], _rounded(b.low, span), "middle"))
-        elif i < last or not last:
-            ticks.append(Tick(left / width * 100, _rounded(b.low, span), "middle" if left else "start"))
+    middles = [bar.x + _WIDTH / 2 for bar in inside]
+    places: list[tuple[float, float]] = []
+    for i in sorted({round(i * last / _TICKS) for i in range(_TICKS + 1)}):
+        b = bins.bins[i]
+        places.append((middles[i] if b.atom else inside[i].x, b.low))
     if not bins.bins[last].atom:
-        right = inside[last].x + _WIDTH
-        ticks.append(Tick(right / width * 100, _rounded(high, span), "end" if right == width else "middle"))
+        places[-1:] = [places[0]] * (not last) + [(inside[last].x + _WIDTH, bins.bins[last].high)]
+    # Where nothing was valid, one interval without ends takes everything.
+    known = [(x, value) for x, value in places if isfinite(value)]
     kinds = {b.atom for b in bins.bins}
-    atoms = tuple(at for at, b in zip(middles, bins.bins, strict=True) if b.atom and len(kinds) > 1)
-    return tuple(ticks), atoms
+    atoms = tuple(x / width * 100 for x, b in zip(middles, bins.bins, strict=True) if b.atom and len(kinds) > 1)
+    values = [value for _, value in known]
+    return tuple(_tick(x, width, _short(values, i)) for i, (x, _) in enumerate(known)), atoms
 
 
-def _rounded(value: float, span: float) -> str:
-    """As exact as an axis of this span can show: a hundredth of it."""
-    return number(round(value, 1 - floor(log10(span))))
+def _tick(x: float, width: int, label: str) -> Tick:
+    # At the ends a text in the middle would leave the picture.
+    anchor = "start" if x == 0 else "end" if x == width else "middle"
+    return Tick(x / width * 100, label, anchor)
+
+
+def _short(values: list[float], i: int) -> str:
+    """As exact as telling it from its neighbours takes."""
+    gaps = [abs(values[i] - other) for other in (*values[max(0, i - 1) : i], *values[i + 1 : i + 2])]
+    gap = min((gap for gap in gaps if gap), default=1.0)
+    return number(round(values[i], max(0, 1 - floor(log10(gap)))))
 
 
 def _sentence(bars: Sequence[Bar]) -> str:

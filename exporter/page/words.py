@@ -53,6 +53,7 @@ def share(value: float | None) -> str:
 
 
 def count(value: int) -> str:
+    """With commas between the thousands."""
     return f"{value:,}"
 
 
@@ -83,6 +84,7 @@ def ago(at: int, now: int) -> str:
 
 
 def plural(n: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
