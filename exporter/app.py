@@ -171,8 +171,9 @@ class App:
                 known.series.absorb(batch)
 
     def _advance(self, closed: int | None) -> None:
-        for _, known in self.versions if closed is not None else ():
-            known.series.advance(closed)
+        if closed is not None:
+            for _, known in self.versions:
+                known.series.advance(closed)
 
     def _settle(self) -> None:
         lag = self.source.lag()

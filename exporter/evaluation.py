@@ -43,7 +43,9 @@ class Evaluation:
         for name, histogram in known.series.histograms.items():
             metric = METRICS["model_output_value"]
             if metric.name not in self.disabled:
-                samples = cumulative(metric, (*key, name), histogram.edges, histogram.counts.tolist(), histogram.total)
+                samples = cumulative(
+                    metric, (*key, name), histogram.edges.tolist(), histogram.counts.tolist(), histogram.total
+                )
                 self.samples.setdefault(metric.name, []).extend(samples)
         windows = []
         for window in known.series.view():

@@ -84,6 +84,7 @@ class RocksStore:
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         for key, value in self._db.items(from_key=prefix):
+            assert isinstance(key, bytes), "the folder is opened in raw mode"
             if not key.startswith(prefix):
                 return
             yield key, value

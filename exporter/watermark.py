@@ -62,7 +62,7 @@ class Watermark:
         """Remember the highest event time of a partition; int64[n]: what it was after each event."""
         if not len(times):
             return times
-        run = np.maximum.accumulate(times if now is None else np.minimum(times, now))
+        run: NDArray[np.int64] = np.maximum.accumulate(times if now is None else np.minimum(times, now))
         run = np.maximum(run, self.highs.get(partition, run[0]))
         self.highs[partition] = int(run[-1])
         return run

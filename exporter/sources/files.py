@@ -114,7 +114,7 @@ def _open(path: str) -> IO[bytes]:
         if path.endswith(".gz"):
             return cast(IO[bytes], gzip.open(path, "rb"))
         if path.endswith(".zst"):
-            return io.BufferedReader(zstandard.open(path, "rb"))  # type: ignore[arg-type]
+            return io.BufferedReader(zstandard.open(path, "rb"))
         return Path(path).open("rb")
     except OSError as error:
         raise FileError(f"{path}: cannot be opened ({error.strerror}); check the path") from None

@@ -90,7 +90,7 @@ def evaluate(compared: Compared) -> Iterator[Readings | Failure]:
             yield Failure(statistic.name, error)
             continue
         for output in (False, True):
-            chosen = np.flatnonzero(subject.output == output)
+            chosen = np.flatnonzero(subject.output == output).tolist()
             if statistic.of in ("window", "class"):
                 if not output:
                     yield Readings(statistic.name, subject.labels, values)

@@ -71,7 +71,8 @@ class Comparison:
     def _lay_out(self) -> None:
         """Distance bins: the value bins, missing and invalid; what lies outside the range goes into the end intervals
         (STATISTICS §1)."""
-        keep, start, ordered, value, counts = [], [], [], [], []
+        keep: list[int] = []
+        start, ordered, value, counts = [], [], [], []
         into, out_of = [], []
         for place in self.compared:
             spec, reference = self.layout.columns[place], self._known(place)

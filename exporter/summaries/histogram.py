@@ -1,6 +1,7 @@
 """A cumulative histogram of an output, for heat maps over any range: it only ever grows."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ class CumulativeHistogram:
         n = int(self.moments.n[0])
         return float(self.moments.mean_and_deviation()[0][0]) * n if n else 0.0
 
-    def pack(self) -> dict[str, object]:
+    def pack(self) -> dict[str, Any]:
         far = self.moments.far.get(0, (0, 0))
         return {
             "counts": self.counts.tolist(),
@@ -37,10 +38,10 @@ class CumulativeHistogram:
             "far": [str(far[0]), str(far[1])],
         }
 
-    def unpack(self, packed: dict[str, object]) -> None:
+    def unpack(self, packed: dict[str, Any]) -> None:
         self.counts[:] = packed["counts"]
         self.moments.n[0] = packed["n"]
         self.moments.sums[0] = packed["sums"]
-        far = [int(part) for part in packed["far"]]  # type: ignore[attr-defined]
+        far = [int(part) for part in packed["far"]]
         if any(far):
             self.moments.far[0] = (far[0], far[1])

@@ -40,7 +40,7 @@ def bucket(values: NDArray[np.float64]) -> NDArray[np.int32]:
     size = np.abs(values)
     zero = size == 0
     size[zero] = 1.0
-    key = np.ceil(np.log(size) * _PER_LOG).astype(np.int32)
+    key: NDArray[np.int32] = np.ceil(np.log(size) * _PER_LOG).astype(np.int32)
     key += _SHIFT
     np.negative(key, where=values < 0, out=key)
     key[zero] = 0
@@ -49,8 +49,8 @@ def bucket(values: NDArray[np.float64]) -> NDArray[np.int32]:
 
 def middles(keys: NDArray[np.int64]) -> NDArray[np.float64]:
     """float64[n]: the value that stands for each bucket, within 1% of everything in it."""
-    sizes = np.exp((np.abs(keys) - _SHIFT) / _PER_LOG) * (2 / (1 + GAMMA))
-    return np.where(keys == 0, 0.0, np.copysign(sizes, keys))
+    sizes: NDArray[np.float64] = np.exp((np.abs(keys) - _SHIFT) / _PER_LOG) * (2 / (1 + GAMMA))
+    return np.where(keys == 0, 0.0, np.copysign(sizes, keys)).astype(np.float64)
 
 
 class Buckets:
