@@ -7,6 +7,7 @@ reference's range apart for the rates; `fold` puts them into the first and last 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import inf, nextafter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,9 +106,9 @@ class NumericBins:
         atoms = {b.high: i for i, b in enumerate(self.bins) if b.atom}
         cuts = {-np.inf, *inner, _LARGEST, np.inf}
         for atom in atoms:
-            cuts |= {float(np.nextafter(atom, -np.inf)), atom}
+            cuts |= {nextafter(atom, -inf), atom}
         if self.least is not None and self.greatest is not None:
-            cuts |= {float(np.nextafter(self.least, -np.inf)), self.greatest}
+            cuts |= {nextafter(self.least, -inf), self.greatest}
         ordered = np.array(sorted(cuts), dtype=np.float64)
 
         def code(high: float) -> int:
