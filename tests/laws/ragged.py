@@ -26,9 +26,7 @@ class Feature:
 
 def tables(*features: Feature) -> Tables:
     sizes = [len(feature.window) for feature in features]
-    values = [
-        [*feature.values, *[np.nan] * (len(feature.window) - len(feature.values))] for feature in features
-    ]
+    values = [[*feature.values, *[np.nan] * (len(feature.window) - len(feature.values))] for feature in features]
     value = np.concatenate(values).astype(np.float64)
     return Tables(
         window=np.concatenate([feature.window for feature in features]).astype(np.int64),

@@ -100,12 +100,11 @@ SCIPYS: dict[Distance, Callable[[Feature], float]] = {
 @given(features(largest=50))
 def test_kolmogorov_smirnov_equals_scipys_on_the_rows_themselves(feature: Feature) -> None:
     window, reference = feature.valid
-    found = distances.kolmogorov_smirnov_statistic(tables(feature))[0]
-    if window.sum() and reference.sum():
-        rows = np.repeat(feature.values, window), np.repeat(feature.values, reference)
-        assert found == pytest.approx(stats.ks_2samp(*rows, method="asymp").statistic, abs=1e-9)
-    else:
-        assert np.isnan(found)
+    assume(window.sum() and reference.sum())
+    assume(window.sum() + reference.sum() > 2)  # scipy's p-value, of no interest here, divides by 0 at one row a side
+    rows = np.repeat(feature.values, window), np.repeat(feature.values, reference)
+    expected = stats.ks_2samp(*rows, method="asymp").statistic
+    assert distances.kolmogorov_smirnov_statistic(tables(feature))[0] == pytest.approx(expected, abs=1e-9)
 
 
 @given(st.lists(features(), min_size=2, max_size=8))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from exporter.statistics.distances import psi
-from exporter.statistics.significance import PSI_OF_A_TENTH, conditional_moments, p_value, psi_limit
+from exporter.statistics.significance import PSI_OF_A_TENTH, conditional_moments, held_out, p_value, psi_limit
 from tests.laws.ragged import Feature, features, tables
 
 SPARSE_AND_ONE = Feature([1, 0, 0, 6, 9], [0, 2, 1, 40, 60])
@@ -122,6 +122,17 @@ def test_with_one_bin_left_psi_is_zero_and_there_is_neither() -> None:
     assert psi(one_bin)[0] == 0
     assert np.isnan(p_value(one_bin)[0])
     assert np.isnan(psi_limit(one_bin, np.array([0.1]))[0])
+
+
+def test_held_out_leaves_out_the_rows_that_chose_and_counts_unseen_as_other() -> None:
+    number = Feature([3, 4, 1], [10, 20, 0], [1.0, 2.0], 1.0)
+    carrier = Feature([5, 2, 6, 1, 0], [40, 30, 20, 0, 10])  # two categories, other, unseen, missing
+    chose = np.array([0, 0, 0, 4, 3, 2, 0, 1])
+    found = held_out(tables(number, carrier), chose, unseen=np.array([6]))
+    assert found.window.tolist() == [3, 4, 1, 5, 2, 7, 0, 0]
+    assert found.reference.tolist() == [10, 20, 0, 36, 27, 18, 0, 9]
+    assert found.rows.tolist() == [8, 14]
+    assert found.reference_rows.tolist() == [30, 90]
 
 
 @pytest.mark.parametrize("bins", [2, 5, 20, 36])
