@@ -22,7 +22,7 @@ from exporter.health import Health
 from exporter.log import Bounded
 from exporter.metrics import Prefixes, Samples, SeriesLimit, Snapshot, process_metrics, render
 from exporter.sources import Partition, Records, Source
-from exporter.state import SCHEMA, StateError, Store
+from exporter.state import META, SCHEMA, StateError, Store, saved_meta
 from exporter.statistics import STATISTICS
 from exporter.versions import OTHER_VERSION, References, Versions
 from exporter.view import PageView
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 REASONS = (
     "bad_label", "bad_time", "corrupt", "empty", "future", "no_id", "no_model", "not_json", "too_large", "unknown_model",
 )  # fmt: skip
-_META = b"meta"
 _COUNTERS = b"counters"
 
 
@@ -74,8 +73,7 @@ class App:
         self.view = self._view([])
 
     def _load(self, references: References) -> None:
-        saved = self.store.get(_META)
-        meta = orjson.loads(saved) if saved else {"positions": [], "highs": [], "closed": None, "latest": []}
+        meta = saved_meta(self.store) or {"positions": [], "highs": [], "closed": None, "latest": []}
         self.positions = {Partition(topic, number): at for topic, number, at in meta["positions"]}
         highs = {Partition(topic, number): at for topic, number, at in meta["highs"]}
         self.watermark = Watermark(self.config.pane.ns, self.config.lateness.ns, highs, meta["closed"])
@@ -270,7 +268,7 @@ class App:
             "closed": self.watermark.closed,
             "latest": [[*key, at] for key, at in self.latest.items()],
         }
-        rows = {_META: orjson.dumps(meta), _COUNTERS: self.counters.pack(), **self.versions.rows()}
+        rows = {META: orjson.dumps(meta), _COUNTERS: self.counters.pack(), **self.versions.rows()}
         try:
             self.store.write(rows)
         except StateError as error:

@@ -1,8 +1,6 @@
 """The door: words into calls. Exit 0: done, 1: a configuration or runtime error, 2: usage."""
 
-import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -240,6 +238,91 @@ def peek(config_path: Path, count: int, file: str | None, topic: str, log_level:
 
 
 @main.command()
+@with_config
+@click.option("--log.payloads", "payloads", is_flag=True, help="Show rejected events in the log.")
+def run(config_path: Path, payloads: bool, log_level: str, log_format: log.Format) -> None:
+    """The sidecar: from Kafka to /metrics, until SIGTERM."""
+    from exporter.run import Sidecar
+    from exporter.sources.kafka import kafka_source
+    from exporter.state import StateError
+    from exporter.web import WebError
+
+    log.set_up(log_level, log_format)
+    config = read_config(config_path, "run")
+    references = references_of(config, config_path)
+    try:
+        Sidecar(config_path, config, kafka_source, payloads).run(references)
+    except (StateError, WebError) as error:
+        refuse(str(error))
+
+
+@main.group()
+def state() -> None:
+    """What is saved."""
+
+
+@state.command("show")
+@with_config
+def state_show(config_path: Path, log_level: str, log_format: log.Format) -> None:
+    """Positions, versions and counters, as they were last saved."""
+    from exporter.saved import shown
+    from exporter.state import RocksStore, StateError
+
+    log.set_up(log_level, log_format)
+    config = read_config(config_path, "read")
+    if not config.state.path.exists():
+        refuse(f"{config.state.path}: there is no state yet; `run` makes it")
+    try:
+        store = RocksStore(config.state.path)
+    except StateError as error:
+        refuse(str(error))
+    for line in shown(store):
+        click.echo(line)
+    store.close()
+
+
+@state.command("reset")
+@with_config
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def state_reset(config_path: Path, yes: bool, log_level: str, log_format: log.Format) -> None:
+    """Start anew: counters begin at 0, and reading where `kafka.start` says."""
+    from exporter.state import destroy
+
+    log.set_up(log_level, log_format)
+    path = read_config(config_path, "read").state.path
+    if not path.exists():
+        click.echo(f"{path}: there is nothing to forget")
+        return
+    if not yes:
+        click.confirm(f"Forget everything in {path}?", abort=True)
+    from exporter.state import StateError
+
+    try:
+        destroy(path)
+    except StateError as error:
+        refuse(str(error))
+    click.echo(f"{path}: forgotten")
+
+
+@main.group()
+def generate() -> None:
+    """Files made from the catalogue of metrics."""
+
+
+@generate.command("docs")
+@click.option("-o", "out", type=_PATH, default=Path("docs"), show_default=True, help="The folder to write to.")
+@common
+def generate_docs(out: Path, log_level: str, log_format: log.Format) -> None:
+    """docs/metrics.md."""
+    from exporter.generate.docs import metrics_page
+
+    log.set_up(log_level, log_format)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "metrics.md").write_text(metrics_page())
+    click.echo(f"{out / 'metrics.md'}")
+
+
+@main.command()
 @click.option("--exit", "leave", is_flag=True, help="End when the year is over.")
 @click.option("--cache", type=_PATH, default=Path(".cache"), show_default=True, help="Where the files are kept.")
 @click.option("--listen", default=":9877", show_default=True, help="Address of the page.")
@@ -257,17 +340,3 @@ def demo(leave: bool, cache: Path, listen: str, log_level: str, log_format: log.
         refuse(str(error))
     except KeyboardInterrupt:
         sys.exit(0)
-
-
-def stop_on_signals() -> Callable[[], bool]:
-    """True once SIGTERM or SIGINT came."""
-    told: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda got, _: told.append(got))
-    return lambda: bool(told)
-
-
-def wait(stop: Callable[[], bool]) -> None:
-    """Until told to stop."""
-    while not stop():
-        time.sleep(0.2)

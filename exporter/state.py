@@ -6,11 +6,13 @@ twice.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import orjson
 from rocksdict import AccessType, BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
 
 SCHEMA = 1
+META = b"meta"
 
 # What one process may keep in memory of its state: RocksDB's own defaults are 64 MB a memtable.
 _MEMTABLE = 8 << 20
@@ -57,6 +59,9 @@ class MemoryStore:
             else:
                 self.rows[key] = value
 
+    def __str__(self) -> str:
+        return "memory"
+
     def bytes_used(self) -> int:
         return sum(len(key) + len(value) for key, value in self.rows.items())
 
@@ -101,11 +106,45 @@ class RocksStore:
         except Exception as error:
             raise StateError(_explained(self.path, error)) from None
 
+    def __str__(self) -> str:
+        return str(self.path)
+
     def bytes_used(self) -> int:
         return sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
 
     def close(self) -> None:
         self._db.close()
+
+
+def saved_meta(store: Store) -> dict[str, Any] | None:
+    """Positions, watermarks and who wrote them; None where nothing is saved.
+
+    Raises StateError where the state is damaged, or was written by a later release.
+    """
+    data = store.get(META)
+    if data is None:
+        return None
+    remedy = "start anew with `drift-exporter state reset`"
+    try:
+        meta: dict[str, Any] = orjson.loads(data)
+        schema, writer = meta["schema"], meta["writer"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise StateError(f"{store}: the state is damaged; restore it, or {remedy}") from None
+    if schema > SCHEMA:
+        raise StateError(
+            f"{store}: the state was written by drift-exporter {writer} (schema {schema}, this release reads up to "
+            f"{SCHEMA}); run that release, or {remedy}"
+        )
+    return meta
+
+
+def destroy(path: Path) -> None:
+    """Delete a RocksDB folder. Raises StateError where a process holds it, or it cannot be deleted."""
+    RocksStore(path).close()
+    try:
+        Rdict.destroy(str(path), _options())
+    except Exception as error:
+        raise StateError(_explained(path, error)) from None
 
 
 def _options() -> Options:

@@ -82,8 +82,8 @@ class Watermark:
             self._close(min(h for h in highs if h is not None) - self.lateness)
         elif now is not None:
             self._close(now - self.lateness)
-        elif ended and self.highs:
-            self._close((max(self.highs.values()) // self.pane + 1) * self.pane)
+        elif ended and (heard := [self.highs[p] for p in lag if p in self.highs]):
+            self._close((max(heard) // self.pane + 1) * self.pane)
 
     def _left(self, partition: Partition, behind: int, now: int | None, monotonic: float) -> bool:
         if behind > 0:

@@ -11,7 +11,7 @@ HOUSE = Path(__file__).parent.parent / "exporter"
 ROOMS: dict[str, set[str]] = {
     "batch": set(),
     "catalogue": set(),
-    "config": set(),
+    "config": {"catalogue"},
     "log": set(),
     "sources": set(),
     "decode": {"batch", "config", "reference", "sources"},

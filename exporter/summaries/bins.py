@@ -7,6 +7,7 @@ reference's range apart for the rates; `fold` puts them into the first and last 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import inf, nextafter
 
 import numpy as np
@@ -206,7 +207,7 @@ def numeric_bins(values: NDArray[np.float64], least: float | None = None, greate
             edges = np.repeat(edges, 2)
     else:
         edges = np.array([low, high])
-    bins = [Bin(float(a), float(b), atom=False) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    bins = [Bin(float(a), float(b), atom=False) for a, b in pairwise(edges)]
     bins += [Bin(float(a), float(a), atom=True) for a in atoms]
     # Provisional order until the builder knows the means (`in_order_of`).
     return NumericBins(tuple(sorted(bins, key=lambda b: (b.low + b.high) / 2)), low, high)

@@ -49,8 +49,10 @@ def bucket(values: NDArray[np.float64]) -> NDArray[np.int32]:
 
 def middles(keys: NDArray[np.int64]) -> NDArray[np.float64]:
     """float64[n]: the value that stands for each bucket, within 1% of everything in it."""
-    sizes: NDArray[np.float64] = np.exp((np.abs(keys) - _SHIFT) / _PER_LOG) * (2 / (1 + GAMMA))
-    return np.where(keys == 0, 0.0, np.copysign(sizes, keys)).astype(np.float64)
+    sizes = np.exp((np.abs(keys) - _SHIFT) / _PER_LOG) * (2 / (1 + GAMMA))
+    signed: NDArray[np.float64] = np.copysign(sizes, keys)
+    signed[keys == 0] = 0.0
+    return signed
 
 
 class Buckets:
