@@ -92,12 +92,16 @@ class NumericColumn:
         if not n:
             return ReferenceColumn(bins, counts, np.array(means)[order])
         shift, squares = self._moments / n
+        # Rounding may not put them beyond what their values allow, which could be beyond the largest number.
+        low, high = (ldexp(end, -self._exponent) for end in (self._least, self._greatest))
+        mean = min(max(self._centre + shift, low), high)
+        deviation = min(sqrt(max(0.0, squares - shift * shift)), max(-low, high))
         return ReferenceColumn(
             bins,
             counts,
             np.array(means)[order],
-            ldexp(self._centre + shift, self._exponent),
-            ldexp(sqrt(max(0.0, squares - shift * shift)), self._exponent),
+            ldexp(mean, self._exponent),
+            ldexp(deviation, self._exponent),
             self._quantiles,
         )
 

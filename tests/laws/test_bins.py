@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import pairwise
 from math import inf, isinf, isnan
 
 import numpy as np
@@ -24,7 +25,7 @@ def brute_force(valid: list[float]) -> tuple[set[float], list[Interval]]:
         return atoms, [(-inf, inf)]
     k = max(1, round(wanted * (len(rest) / len(valid))))
     edges = sorted({float(np.quantile(rest, i / k, method="inverted_cdf")) for i in range(k + 1)})
-    return atoms, list(zip(edges, edges[1:], strict=False)) or [(edges[0], edges[0])]
+    return atoms, list(pairwise(edges)) or [(edges[0], edges[0])]
 
 
 def bin_of(value: float, valid: list[float]) -> object:
@@ -104,7 +105,7 @@ def test_intervals_stand_in_ascending_order_and_leave_no_gap(name: str) -> None:
     bins = bins_of(COLUMNS[name])
     intervals = [bins.bins[code] for code in bins.intervals]
     assert intervals
-    assert all(a.high == b.low for a, b in zip(intervals, intervals[1:], strict=False))
+    assert all(a.high == b.low for a, b in pairwise(intervals))
 
 
 @given(columns, columns)
