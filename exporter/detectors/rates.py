@@ -93,7 +93,7 @@ class RateDetector:
 
     def _measure(self, phi: Floats) -> Floats:
         """[R] effect over the shortest half-life that tells half the room from chance."""
-        n = np.maximum(self._rows, np.finfo(float).tiny)
+        n = np.where(self._rows > 0, self._rows, 1.0)
         room = self._bound - self._expected
         spread = phi * self._bound * (1 - self._bound)
         tells = np.sqrt(spread * self._squares) / n <= room / 2

@@ -104,7 +104,7 @@ class ShiftDetector:
 
     def _measure(self) -> Floats:
         """[K] effect: the largest shift that a half-life can tell from chance, in tolerances."""
-        n = np.maximum(self._rows, np.finfo(float).tiny)
+        n = np.where(self._rows > 0, self._rows, 1.0)
         moved = np.abs(self._observed - self._expected).sum(axis=-1) / (2 * n)
         noise = mean_variation(self._expected / n[..., None]) * np.sqrt(
             self._clumping.phi * self._squares / n**2 + self._known / n

@@ -1,0 +1,367 @@
+"""The e-detector of STATISTICS §4: fair, as written, and all features at once."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import combinations, pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from exporter.detectors.evidence import Budget
+from exporter.detectors.huber import limits, log_likelihood_ratio
+from exporter.detectors.law import Law, Ragged
+from exporter.detectors.packing import UnfitState
+from exporter.detectors.shift import ShiftDetector
+from exporter.detectors.verdict import judge
+
+BUDGET = Budget(panes=129_600, detectors=100)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Reference counts; the first `ordered` bins have an order."""
+
+    reference: tuple[int, ...]
+    ordered: int = 0
+    tolerance: float = 0.10
+
+
+NUMBERS = Feature((500,) * 20 + (30, 0), ordered=20)
+COLOURS = Feature((4000, 3000, 2000, 900, 100, 0, 40, 0), tolerance=0.15)
+SPARSE = Feature((90, 5, 5, 0), ordered=3, tolerance=0.2)
+
+
+def detector(*features: Feature, budget: Budget = BUDGET) -> ShiftDetector:
+    sizes = [len(feature.reference) for feature in features]
+    return ShiftDetector(
+        np.concatenate([feature.reference for feature in features])[None].astype(np.int64),
+        np.cumsum([0, *sizes[:-1]]),
+        np.concatenate([np.arange(len(f.reference)) < f.ordered for f in features]),
+        np.array([feature.tolerance for feature in features]),
+        budget,
+    )
+
+
+def moved(feature: Feature, deviations: float) -> np.ndarray:
+    """The law of a normal feature whose mean has moved by so many standard deviations; of one without an order, of
+    which that share of a fifth went from the first bin to the third."""
+    law = np.array(feature.reference) / sum(feature.reference)
+    if not feature.ordered:
+        law[[0, 2]] += np.array([-0.2, 0.2]) * deviations
+        return law
+    ordered = law[: feature.ordered]
+    edges = norm.ppf(np.clip(np.cumsum([0, *ordered]) / ordered.sum(), 0, 1))
+    law[: feature.ordered] = np.diff(norm.cdf(edges - deviations)) * ordered.sum()
+    return law
+
+
+def stream(
+    features: tuple[Feature, ...], panes: int, rows: int, seed: int, deviations: float = 0.0, since: int = 0
+) -> Iterator[np.ndarray]:
+    """The counts of each pane; the first feature moves."""
+    rng = np.random.default_rng(seed)
+    for pane in range(panes):
+        sizes = [deviations if pane >= since else 0.0, *[0.0] * (len(features) - 1)]
+        yield np.concatenate([rng.multinomial(rows, moved(f, size)) for f, size in zip(features, sizes, strict=True)])
+
+
+def seen(d: ShiftDetector) -> tuple[np.ndarray, ...]:
+    return d.log_r, d.effect, d.phi, d.rising_since
+
+
+# -- one feature, plainly, from the text --------------------------------------------------------------------------
+
+
+@dataclass
+class ByTheText:
+    """STATISTICS §4 for one feature, sentence by sentence, with loops and nothing computed ahead."""
+
+    feature: Feature
+    budget: Budget
+    log_r: list[float] = field(default_factory=lambda: [-math.inf] * 11)
+    halves: list[dict] = field(default_factory=list)
+    first_of_pair: np.ndarray | None = None
+    x2: float = 0.0
+    df: int = 0
+    pairs: int = 0
+    effect: float = 0.0
+
+    def __post_init__(self) -> None:
+        bins = len(self.feature.reference)
+        self.m = sum(self.feature.reference)
+        self.r = [(c + 0.5) / (self.m + 0.5 * bins) for c in self.feature.reference]
+        self.halves = [
+            {"life": life, "O": [0.0] * bins, "E": [0.0] * bins, "N1": 0.0, "N2": 0.0} for life in (4, 30, 240)
+        ]
+        self.epsilon = max(self.feature.tolerance / 2, self.sampling_error())
+
+    def sampling_error(self) -> float:
+        """The .999 quantile of ½ Σ|Z_i|, simulated: the detector matches a gamma to it."""
+        rng = np.random.default_rng(0)
+        truth = np.array(self.r)
+        drawn = rng.multinomial(self.m, truth, size=400_000) / self.m
+        return float(np.quantile(np.abs(drawn - truth).sum(axis=1) / 2, 0.999))
+
+    @property
+    def phi(self) -> float:
+        return max(1.0, self.x2 / self.df) if self.df else 1.0
+
+    def log_likelihood_ratio(self, p: list[float]) -> list[float]:
+        down = sorted(range(len(p)), key=lambda i: -p[i] / self.r[i])
+        high = max(
+            sum(p[i] for i in down[:k]) / (sum(self.r[i] for i in down[:k]) + self.epsilon)
+            for k in range(1, len(down) + 1)
+        )
+        up = down[::-1]
+        lows = []
+        for k in range(1, len(up) + 1):
+            below = sum(self.r[i] for i in up[:k])
+            if below > self.epsilon:
+                lows.append(sum(p[i] for i in up[:k]) / (below - self.epsilon))
+        if sum(abs(a - b) for a, b in zip(p, self.r, strict=True)) / 2 <= self.epsilon:
+            return [0.0] * len(p)
+        return [math.log(min(max(a / b, min(lows)), high)) for a, b in zip(p, self.r, strict=True)]
+
+    def bets(self) -> list[tuple[float, list[float]]]:
+        bins, ordered = len(self.r), self.feature.ordered
+        found = []
+        for half in self.halves:
+            p = [
+                r * (o + 2 * bins * r) / (e + 2 * bins * r)
+                for r, o, e in zip(self.r, half["O"], half["E"], strict=True)
+            ]
+            found.append((1 / 6 if ordered else 1 / 3, [a / sum(p) for a in p]))
+        if not ordered:
+            return found
+        share = sum(self.r[:ordered])
+        z = [float(norm.ppf((sum(self.r[:i]) + self.r[i] / 2) / share)) for i in range(ordered)]
+        tilts = [lambda x, a=a: math.exp(a * x) for a in (-1, -0.5, -0.25, 0.25, 0.5, 1)]
+        tilts += [lambda x, b=b: math.exp(b * (x * x - 1)) for b in (-0.35, 0.35)]
+        for tilt in tilts:
+            p = [r * tilt(x) for r, x in zip(self.r[:ordered], z, strict=True)]
+            found.append((1 / 16, [a * share / sum(p) for a in p] + self.r[ordered:]))
+        return found
+
+    def feed(self, x: np.ndarray) -> None:
+        n = int(x.sum())
+        if n == 0:
+            return
+        bets = self.bets()
+        if self.pairs >= 5:
+            for j, (_, p) in enumerate(bets):
+                log_e = sum(c * ratio for c, ratio in zip(x, self.log_likelihood_ratio(p), strict=True)) / self.phi
+                one_plus = 0.0 if self.log_r[j] == -math.inf else math.log1p(math.exp(self.log_r[j]))
+                cap = 1.5 * (self.budget.log_a0 + math.log(self.budget.detectors))
+                self.log_r[j] = min(log_e + one_plus, cap)
+        if self.first_of_pair is None:
+            self.first_of_pair = x
+        else:
+            table = np.array([self.first_of_pair, x])
+            table = table[:, table.sum(axis=0) > 0]
+            expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+            self.x2 += ((table - expected) ** 2 / expected).sum()
+            self.df += table.shape[1] - 1
+            self.pairs += 1
+            self.first_of_pair = None
+        for half in self.halves:
+            keep = 2 ** (-1 / half["life"])
+            half["O"] = [keep * o + c for o, c in zip(half["O"], x, strict=True)]
+            half["E"] = [keep * e + n * r for e, r in zip(half["E"], self.r, strict=True)]
+            half["N1"] = keep * half["N1"] + n
+            half["N2"] = keep**2 * half["N2"] + n
+        self.effect = self.largest_effect()
+        if self.effect < 0.5:
+            self.log_r = [min(log_r, 0.0) for log_r in self.log_r]
+
+    def largest_effect(self) -> float:
+        delta = self.feature.tolerance
+        found = []
+        for half in self.halves:
+            tv = sum(abs(o - e) for o, e in zip(half["O"], half["E"], strict=True)) / half["N1"] / 2
+            n_eff = half["N1"] ** 2 / half["N2"]
+            e0 = 0.5 * math.sqrt(2 / math.pi) * sum(math.sqrt(r * (1 - r)) for r in self.r)
+            e0 *= math.sqrt(self.phi / n_eff + 1 / self.m)
+            found.append((e0, math.sqrt(max(tv**2 - e0**2, 0.0)) / delta))
+        usable = [effect for e0, effect in found if e0 <= delta / 2]
+        return max(usable) if usable else found[-1][1]
+
+    def total(self) -> float:
+        mean = sum(w * math.exp(log_r) for (w, _), log_r in zip(self.bets(), self.log_r, strict=False))
+        return math.log(mean) if mean else -math.inf
+
+
+@pytest.mark.parametrize("feature", [NUMBERS, COLOURS, SPARSE])
+@pytest.mark.parametrize("rows", [7, 300])
+def test_the_detector_does_what_the_text_says(feature: Feature, rows: int) -> None:
+    d = detector(feature)
+    plain = ByTheText(feature, BUDGET)
+    # The gamma's quantile is an approximation; the recursion is compared on the same ball.
+    radius = Law(Ragged(np.array([0]), len(feature.reference)), *_one(feature)).epsilon[0]
+    assert plain.epsilon == pytest.approx(radius, rel=0.05)
+    plain.epsilon = radius
+    for pane, x in enumerate(stream((feature,), 60, rows, seed=3, deviations=0.6, since=30)):
+        x = x * 0 if pane % 7 == 4 else x
+        d.feed(x, pane)
+        plain.feed(x)
+        assert d.log_r[0] == pytest.approx(plain.total(), rel=1e-9, abs=1e-9)
+        assert d.effect[0] == pytest.approx(plain.effect, rel=1e-9, abs=1e-12)
+        assert d.phi[0] == pytest.approx(plain.phi, rel=1e-12)
+
+
+def _one(feature: Feature) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    bins = len(feature.reference)
+    return np.array(feature.reference), np.arange(bins) < feature.ordered, np.array([feature.tolerance])
+
+
+# -- fairness -----------------------------------------------------------------------------------------------------
+
+shares = st.lists(st.integers(1, 50), min_size=5, max_size=5).map(lambda c: np.array(c) / sum(c))
+
+
+@given(shares, shares, st.floats(0.02, 0.3))
+def test_the_clip_solves_hubers_equations(p: np.ndarray, r: np.ndarray, radius: float) -> None:
+    low, high = limits(p / r, r, np.array(radius))
+    if high > 1:
+        assert np.maximum(p - high * r, 0).sum() == pytest.approx(high * radius, abs=1e-12)
+        assert np.maximum(low * r - p, 0).sum() == pytest.approx(low * radius, abs=1e-12)
+        assert 0 < low < 1 < high
+
+
+@given(shares, shares, st.floats(0.02, 0.3))
+def test_no_law_within_the_ball_makes_a_bet_pay(p: np.ndarray, r: np.ndarray, radius: float) -> None:
+    ratio = np.exp(log_likelihood_ratio(p / r, r, np.array(radius)))
+    # The extreme laws of the ball: all that may move goes from some bins, the least costly first, to one bin.
+    for target in range(len(r)):
+        law, left = r.copy(), radius
+        for source in np.argsort(ratio):
+            taken = 0.0 if source == target else min(left, law[source])
+            law[source] -= taken
+            law[target] += taken
+            left -= taken
+        assert law @ ratio <= 1 + 1e-9
+
+
+@given(shares, shares, st.floats(0.02, 0.3))
+def test_a_bet_is_called_off_exactly_where_it_lies_in_the_ball(p: np.ndarray, r: np.ndarray, radius: float) -> None:
+    distance = max(
+        abs(p[list(bins)].sum() - r[list(bins)].sum()) for k in range(6) for bins in combinations(range(5), k)
+    )
+    if abs(distance - radius) > 1e-9:
+        assert (log_likelihood_ratio(p / r, r, np.array(radius)) == 0).all() == (distance < radius)
+
+
+def test_e_values_have_a_mean_of_at_most_one_under_the_worst_laws_of_the_ball() -> None:
+    feature = Feature((400, 300, 200, 100, 0), ordered=4)
+    law = Law(Ragged(np.array([0]), 5), *_one(feature))
+    rng = np.random.default_rng(5)
+    for bet in law.tilts[:, 0]:
+        truth = law.r[0].copy()
+        give, take = bet.argmin(), bet.argmax()
+        moving = min(law.epsilon[0], truth[give])
+        truth[give] -= moving
+        truth[take] += moving
+        e = np.exp(rng.multinomial(20, truth, size=100_000) @ bet)
+        assert e.mean() <= 1 + 4 * e.std() / math.sqrt(len(e))
+
+
+# -- behaviour ----------------------------------------------------------------------------------------------------
+
+
+def test_a_shift_of_one_deviation_is_told_within_three_panes() -> None:
+    d = detector(NUMBERS, COLOURS)
+    for pane, x in enumerate(stream((NUMBERS, COLOURS), 33, rows=200, seed=1, deviations=1.0, since=30)):
+        d.feed(x, pane)
+    verdict = judge(d.log_r, d.effect, BUDGET.log_a0)
+    assert verdict.scores[0] > 1
+    assert verdict.scores[1] < 1
+    assert 28 <= d.rising_since[0] <= 31
+
+
+def test_the_score_falls_below_the_line_once_the_shift_is_over() -> None:
+    d = detector(NUMBERS)
+    for pane, x in enumerate(stream((NUMBERS,), 40, rows=200, seed=2, deviations=1.0, since=20)):
+        d.feed(x, pane)
+    assert judge(d.log_r, d.effect, BUDGET.log_a0).scores[0] > 1
+    for pane, x in enumerate(stream((NUMBERS,), 400, rows=200, seed=3), start=40):
+        d.feed(x, pane)
+    assert judge(d.log_r, d.effect, BUDGET.log_a0).scores[0] < 0.5
+
+
+def test_clumped_events_are_seen_to_be_clumped() -> None:
+    d = detector(NUMBERS)
+    for pane, x in enumerate(stream((NUMBERS,), 400, rows=40, seed=4)):
+        d.feed(5 * x, pane)
+    assert d.phi[0] == pytest.approx(5, rel=0.1)
+
+
+def test_nothing_is_bet_before_five_pairs_of_panes() -> None:
+    d = detector(NUMBERS)
+    for pane, x in enumerate(stream((NUMBERS,), 11, rows=200, seed=5, deviations=2.0)):
+        assert d.log_r[0] == -np.inf
+        d.feed(x, pane)
+    assert d.log_r[0] > 0
+
+
+def test_a_pane_without_rows_changes_nothing() -> None:
+    d, gaps = detector(NUMBERS, SPARSE), detector(NUMBERS, SPARSE)
+    for pane, x in enumerate(stream((NUMBERS, SPARSE), 40, rows=50, seed=6, deviations=0.5, since=20)):
+        d.feed(x, pane)
+        gaps.feed(x, pane)
+        gaps.feed(0 * x, pane)
+    for a, b in zip(seen(d), seen(gaps), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_features_do_not_know_their_neighbours() -> None:
+    features = (SPARSE, NUMBERS, COLOURS)
+    together, alone = detector(*features), [detector(feature) for feature in features]
+    ends = np.cumsum([0, *(len(feature.reference) for feature in features)])
+    for pane, x in enumerate(stream(features, 60, rows=50, seed=7, deviations=0.5, since=20)):
+        x[ends[0] : ends[1]] *= pane % 3 > 0  # one of them has gaps
+        together.feed(x, pane)
+        for d, (a, b) in zip(alone, pairwise(ends), strict=True):
+            d.feed(x[a:b], pane)
+    for k, d in enumerate(alone):
+        for a, b in zip(seen(together), seen(d), strict=True):
+            np.testing.assert_allclose(a[k], b[0], rtol=1e-12)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 39))
+def test_a_restart_at_any_pane_changes_nothing(restart: int) -> None:
+    features = (NUMBERS, SPARSE)
+    d, restarted = detector(*features), detector(*features)
+    for pane, x in enumerate(stream(features, 40, rows=50, seed=8, deviations=0.5, since=15)):
+        d.feed(x, pane)
+        restarted.feed(x, pane)
+        if pane == restart:
+            saved = restarted.pack()
+            restarted = detector(*features)
+            restarted.unpack(saved)
+            assert restarted.pack() == saved
+    assert d.pack() == restarted.pack()
+
+
+def test_a_state_of_other_bins_is_refused() -> None:
+    with pytest.raises(UnfitState, match="observed"):
+        detector(NUMBERS).unpack(detector(COLOURS).pack())
+    with pytest.raises(UnfitState, match="damaged"):
+        detector(NUMBERS).unpack(b"\xc1")
+
+
+def test_each_slot_has_its_own_normal() -> None:
+    by_night, by_day = np.array([900, 90, 10, 0]), np.array([10, 90, 900, 0])
+    rng = np.random.default_rng(9)
+    slots = ShiftDetector(100 * np.array([by_night, by_day]), np.array([0]), np.arange(4) < 3, np.array([0.1]), BUDGET)
+    flat = ShiftDetector(50 * np.array([by_night + by_day]), np.array([0]), np.arange(4) < 3, np.array([0.1]), BUDGET)
+    for pane in range(240):
+        slot = pane // 60 % 2
+        x = rng.multinomial(200, (by_day if slot else by_night) / 1000)
+        slots.feed(x, pane, slot)
+        flat.feed(x, pane)
+    assert judge(slots.log_r, slots.effect, BUDGET.log_a0).scores[0] < 0.5
+    assert judge(flat.log_r, flat.effect, BUDGET.log_a0).scores[0] > 1
