@@ -132,7 +132,7 @@ def _figures(
         valid = now[np.isfinite(now)]
         figures["mean"], figures["stddev"] = valid.mean(), valid.std()
         quantiles = np.quantile(valid, QUANTILES, method="inverted_cdf")
-        figures |= {f'quantile{{q="{q}"}}': value for q, value in zip(QUANTILES, quantiles, strict=True)}
+        figures |= {f"quantile_{q:g}": value for q, value in zip(QUANTILES, quantiles, strict=True)}
     flat = {name: float(np.ravel(value)[0]) for name, value in figures.items()}
     return {name: value for name, value in flat.items() if np.isfinite(value)}
 

@@ -21,7 +21,7 @@ _DISTANCES = {
 }
 _CHANCES = {"drift_p_value": "p-value"}
 _VALUES = {"mean": "Mean", "stddev": "Standard deviation", "distinct_values": "Distinct values"}
-_QUANTILES = {f'quantile{{q="{q}"}}': f"{q * 100:g}% quantile" for q in QUANTILES}
+_QUANTILES = {f"quantile_{q:g}": f"{q * 100:g}% quantile" for q in QUANTILES}
 _RATIOS = {
     "missing_ratio": "Missing",
     "invalid_ratio": "Invalid",
