@@ -9,7 +9,7 @@ import numpy as np
 from exporter.batch import Column, Numbers, Texts
 from exporter.reference import Reference, ReferenceColumn
 from exporter.summaries.bins import TOP_CATEGORIES, category_bins
-from exporter.training.numeric import SAMPLE, NumericColumn, Slots
+from exporter.training.numeric import SAMPLE, Binned, Sample, Slots
 from exporter.training.vocabulary import Vocabulary
 
 # Samples of this many bytes are held at once; a table with more columns is read several times.
@@ -80,26 +80,27 @@ def from_columns(
 
 def _summarised(read: Read, plans: Mapping[Key, Plan], rows: int) -> dict[Key, ReferenceColumn]:
     slots = Slots(rows)
-    numeric = {key: NumericColumn(slots.size) for key, plan in plans.items() if plan.numeric}
+    samples = {key: Sample(slots.size) for key, plan in plans.items() if plan.numeric}
     texts = {key: Vocabulary() for key, plan in plans.items() if not plan.numeric}
     for block, whole in _blocks(read(list(plans))):
         chosen, places = slots.of_next(len(block))
-        for key, column in numeric.items():
-            column.observe(block.numbers(key), chosen, places)
+        for key, sample in samples.items():
+            sample.observe(block.numbers(key), chosen, places)
         for key, vocabulary in texts.items():
             vocabulary.observe(block.texts(key))
             if whole:
                 vocabulary.thin()
 
-    for column in numeric.values():
-        column.bin()
-    if rows <= SAMPLE:
-        for column in numeric.values():
-            column.count(column.sample)
+    numeric = {key: Binned(sample) for key, sample in samples.items()}
     again = [key for key, vocabulary in texts.items() if not vocabulary.complete]
     for key in again:
         texts[key].recount()
-    again += numeric if rows > SAMPLE else ()
+    if rows > SAMPLE:
+        again += numeric
+    else:  # the sample is all there is
+        for key, column in numeric.items():
+            column.count(samples[key].cells)
+    del samples
     for block, _ in _blocks(read(again)) if again else ():
         for key in again:
             if key in numeric:

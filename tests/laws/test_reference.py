@@ -87,7 +87,7 @@ def assert_bins(column: ReferenceColumn, values: NDArray[np.float64]) -> None:
         mean = column.means[place]
         if held:
             exact = sum(map(Fraction, held), Fraction()) / len(held)
-            assert min(held) <= mean <= max(held)
+            assert b.low <= mean <= b.high
             assert mean == pytest.approx(float(exact), rel=1e-12, abs=max(map(abs, held)) * 1e-13)
         elif column.mean is None:
             assert np.isnan(mean)
