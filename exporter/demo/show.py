@@ -1,4 +1,4 @@
-"""What the terminal shows of the demo: bars while it works, tables when it is done."""
+"""What the terminal shows of the demo: bars while it works, a line a month, tables when it is done."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+_MOST = 3  # features that the line of a month names
+
 
 @dataclass(frozen=True)
 class Drift:
-    """One feature in one month: PSI, the limit it has by chance and tolerance, and the share of traffic that moved."""
+    """One feature in one month: its PSI, and the limit it has by chance and tolerance."""
 
     feature: str
     psi: float
     limit: float | None
-    total_variation: float
 
     @property
     def drifted(self) -> bool:
@@ -39,6 +40,8 @@ def preparing(console: Console) -> Iterator[Callable[[int, int, str], None]]:
         task = bar.add_task("", total=None)
 
         def tell(done: int, total: int, what: str) -> None:
+            if done == 0:
+                console.print("Preparing the flights, once: it takes some seconds.")
             bar.update(task, completed=done, total=total, description=what)
 
         yield tell
@@ -49,11 +52,11 @@ def watching(console: Console, flights: int) -> Iterator[Callable[[int, date], N
     """What the stream's progress is to be told to, as flights so far and the day they have come to."""
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=None),
         TextColumn("{task.completed:,} of {task.total:,} flights"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, expand=True, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=flights)
 
         def tell(done: int, day: date) -> None:
@@ -62,45 +65,61 @@ def watching(console: Console, flights: int) -> Iterator[Callable[[int, date], N
         yield tell
 
 
+def month_line(month: str, drifts: Sequence[Drift]) -> Text:
+    """What moved most by the end of a month (`2013-04`), each PSI beside its limit."""
+    moved = sorted((drift for drift in drifts if drift.drifted), key=lambda drift: -drift.psi)
+    named = [f"{drift.feature} {_psi(drift.psi)} (limit {drift.limit:.2f})" for drift in moved[:_MOST]]
+    return Text(f"{_short(month):4}") + Text(", ".join(named) or "nothing above its limit")
+
+
 def drift_table(months: Mapping[str, Sequence[Drift]]) -> Group:
-    """Features by rows, the most moved first; the months (`2013-04`) by columns, each with what moved by its end."""
+    """Features by rows, the most moved first; PSI by the end of each month (`2013-04`) by columns, beside the limit."""
     cells = {(drift.feature, month): drift for month, drifts in months.items() for drift in drifts}
     features = {feature for feature, _ in cells}
 
     def moved(feature: str) -> float:
-        return fmean(cells[feature, month].total_variation for month in months if (feature, month) in cells)
+        return fmean(cells[feature, month].psi for month in months if (feature, month) in cells)
 
-    table = Table(box=SIMPLE_HEAD, padding=0)  # nine months fit 80 columns
+    table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False)  # nine months fit 80 columns
     table.add_column("feature")
+    table.add_column("limit", justify="right", min_width=5)
     for month in months:
-        table.add_column(_short(month), justify="right", min_width=5)
+        table.add_column(f"{_short(month)} ", justify="right", min_width=5)
     for feature in sorted(features, key=lambda name: (-moved(name), name)):
-        table.add_row(feature, *(_share(cells.get((feature, month))) for month in months))
+        drifts = [cells.get((feature, month)) for month in months]
+        limits = [drift.limit for drift in drifts if drift is not None and drift.limit is not None]
+        table.add_row(feature, f"{max(limits):.3f}" if limits else "–", *map(_cell, drifts))
     return Group(
-        "What share of each feature's traffic is not where it was in the reference?",
+        "Distance of each feature from January to March: PSI over the last 28 days, at",
+        "the end of each month. ! is above the limit of chance and tolerance.",
+        "",
         table,
-        "! PSI is above its limit: more than chance and tolerance explain.",
+        "",
     )
 
 
-def _share(drift: Drift | None) -> Text:
+def _cell(drift: Drift | None) -> Text:
     if drift is None:
         return Text("– ", style="dim")
     if drift.drifted:
-        return Text(f"{drift.total_variation:.0%}!", style="bold red")
-    return Text(f"{drift.total_variation:.0%} ")
+        return Text(f"{_psi(drift.psi)}!", style="bold red")
+    return Text(f"{_psi(drift.psi)} ")
+
+
+def _psi(value: float) -> str:
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
 
 def quality_table(months: Mapping[str, Mapping[str, float]]) -> Group:
     """The months of `facts`: what share arrived, was late, was called late, and how well the model did."""
-    table = Table(box=SIMPLE_HEAD, padding=0)
+    table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False)
     table.add_column("month")
     for name in "flights", "arrived", "late", "called late", "accuracy", "AUC":
         table.add_column(name, justify="right", min_width=9)
     for month, facts in months.items():
         shares = [f"{facts[name]:.1%}" for name in ("labelled", "late", "called_late", "accuracy")]
         table.add_row(_short(month), f"{facts['rows']:,.0f}", *shares, f"{facts['roc_auc']:.3f}")
-    return Group("How the model did, now that all labels are known:", table)
+    return Group("How the model did, now that all labels are known:", "", table, "")
 
 
 def _short(month: str) -> str:

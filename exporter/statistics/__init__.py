@@ -54,6 +54,10 @@ def _psi_limit(compared: Compared) -> Floats:
     return significance.psi_limit(compared.tables, compared.comparison.tolerance)
 
 
+def _p_value(compared: Compared) -> Floats:
+    return significance.p_value(compared.comparison.tested(compared.tables))
+
+
 STATISTICS: tuple[Statistic, ...] = (
     Statistic("model_window_rows", "window", 0, quality.window_rows),
     Statistic("model_class_ratio", "class", 1, quality.class_ratio),
@@ -74,7 +78,7 @@ STATISTICS: tuple[Statistic, ...] = (
     Statistic("total_variation_distance", "compared", 1, _from_tables(distances.total_variation_distance)),
     Statistic("kolmogorov_smirnov_statistic", "compared", 1, _from_tables(distances.kolmogorov_smirnov_statistic)),
     Statistic("wasserstein_distance", "compared", 1, _from_tables(distances.wasserstein_distance)),
-    Statistic("drift_p_value", "compared", 1, _from_tables(significance.p_value)),
+    Statistic("drift_p_value", "compared", 1, _p_value),
 )
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from exporter.training.cells import Cells, Native, Parsed, Tally, Written, is_categorical, is_numeric
 from exporter.training.errors import TrainingError
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 2 << 20
 _BLOCK_ROWS = 1 << 16
 _LINES = 1 << 14
 _ENDINGS = ".csv, .parquet, .jsonl or .ndjson (a .csv or .jsonl also with .gz or .zst)"

@@ -1,0 +1,161 @@
+"""`drift-exporter demo`: serve first, then prepare, then let nine months go by."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import time
+from calendar import monthrange
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from socket import AF_INET, AF_INET6, create_server
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from exporter import __version__, config
+from exporter.app import App
+from exporter.config import Config, Listen
+from exporter.decode.json import time_of
+from exporter.demo.days import Days
+from exporter.demo.prepare import CONFIG, LABELS, MARKER, MODEL, PREDICTIONS, VERSION, DemoError, prepare
+from exporter.demo.show import Drift, drift_table, month_line, preparing, quality_table, watching
+from exporter.metrics import Snapshot, process_metrics
+from exporter.references import load_references
+from exporter.sources.files import FileSource
+from exporter.state import RocksStore, StateError, Store, destroy
+from exporter.view import PageView
+from exporter.web import Server, Site, WebError
+
+_DAY_SECONDS = 60 / 275  # all of them in a minute, for a person to watch
+_MONTH = "28d"  # the window that is read at a month's end
+
+
+def run(cache: Path, listen: Listen, leave: bool) -> None:
+    """Until the year is over where `leave`, else until SIGINT or SIGTERM. Raises DemoError.
+
+    Where either comes before there is anything to save, it is a KeyboardInterrupt.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    demo = Demo(leave)
+    server = Server(demo.site(), _free(listen))
+    try:
+        address = server.start()
+    except WebError as error:
+        raise DemoError(str(error)) from None
+    try:
+        demo.run(cache, address)
+    finally:
+        server.stop()
+
+
+class Demo:
+    """A page that answers from the start, and behind it, once all is prepared, the App."""
+
+    def __init__(self, leave: bool) -> None:
+        self._leave = leave
+        self._console = Console(highlight=False, markup=False, emoji=False)
+        self._app: App | None = None
+        self._first_page = Snapshot.of([process_metrics()])
+        self._first_view = PageView(time.time_ns(), __version__, (), {}, {}, {}, {}, None, caught_up=False)
+
+    def site(self) -> Site:
+        return Site(
+            snapshot=lambda: self._app.snapshot if self._app else self._first_page,
+            view=lambda: self._app.page_view() if self._app else self._first_view,
+            turned=lambda: self._app.turned if self._app else time.monotonic(),
+            ready=lambda: self._app is not None,
+        )
+
+    def run(self, cache: Path, address: str) -> None:
+        """See `run` above."""
+        say = self._console.print
+        say(f"Open {address} and watch a model's inputs drift through 2013.\n")
+        with preparing(self._console) as tell:
+            folder = prepare(cache, tell)
+        facts = orjson.loads((folder / MARKER).read_bytes())["facts"]
+        settings = config.load(folder / CONFIG, environ={}, purpose="replay")
+        with _stopped() as stopped:
+            days = _days(folder, settings, 0 if self._leave else _DAY_SECONDS)
+            store = _empty_store(settings.state.path)
+            self._app = App(settings, days, store, load_references(settings, folder / CONFIG))
+            try:
+                months = self._watch(self._app, days, facts["predictions"], stopped)
+                self._app.finish()
+                if months:
+                    shown = {month: found for month, found in facts["months"].items() if month in {*months, "training"}}
+                    say("", drift_table(months), quality_table(shown), sep="\n")
+                if not (self._leave or stopped):
+                    say(f"This was 2013. {address} and {address}/metrics stay until Ctrl-C.")
+                while not (self._leave or stopped):
+                    self._app.step()
+            finally:
+                self._app.close()
+
+    def _watch(
+        self, app: App, days: Days, flights: int, stopped: Sequence[int]
+    ) -> Mapping[str, Sequence[Drift]]:
+        """Let the days go by; what moved by the end of each month (`2013-04`) that is over."""
+        months: dict[str, Sequence[Drift]] = {}
+        with watching(self._console, flights) as tell:
+            while not stopped and not days.ended():
+                app.step()
+                if app.health.save_problem is not None:
+                    raise DemoError(app.health.save_problem)
+                if (day := days.day) is None:
+                    continue
+                tell(app.counters.get("model_predictions_total", MODEL, VERSION), day)
+                month = f"{day:%Y-%m}"
+                if day.day == monthrange(day.year, day.month)[1] and month not in months:
+                    months[month] = _drifts(app)
+                    self._console.print(month_line(month, months[month]))
+        return months
+
+
+def _drifts(app: App) -> Sequence[Drift]:
+    [version] = app.evaluate().views
+    [window] = [window for window in version.windows if window.name == _MONTH]
+    return [
+        Drift(column.name, column.figures["psi"], column.figures.get("psi_limit"))
+        for column in window.columns
+        if not column.output and "psi" in column.figures
+    ]
+
+
+def _days(folder: Path, settings: Config, seconds: float) -> Days:
+    times = {name: time_of(topic) for name, topic in settings.topics.items()}
+    files = FileSource([(Path(name).stem, str(folder / name)) for name in (PREDICTIONS, LABELS)], times)
+    return Days(files, times, settings.models[MODEL].timezone, seconds)
+
+
+def _empty_store(path: Path) -> Store:
+    """Each demo starts with the first flight."""
+    try:
+        destroy(path)
+        return RocksStore(path)
+    except StateError as error:
+        raise DemoError(f"{error}; another demo has a folder of its own with --cache") from None
+
+
+def _free(listen: Listen) -> Listen:
+    """The address that was asked for, or where it is taken the same with any free port: a newcomer wants a page."""
+    try:
+        create_server((listen.host, listen.port), family=AF_INET6 if ":" in listen.host else AF_INET).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return Listen(listen.host, 0)
+    return listen
+
+
+@contextmanager
+def _stopped() -> Iterator[Sequence[int]]:
+    """Not empty once SIGINT or SIGTERM came: from now on there is a state to be saved first."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda got, _: came.append(got)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

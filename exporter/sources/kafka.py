@@ -1,0 +1,346 @@
+"""Records from Kafka: all partitions of the topics by `assign`, positions kept by us, nothing that stops or blocks.
+
+`kafka_connection` opens and closes, `kafka_fetcher` reads past what is corrupt, `kafka_batches` unpacks; here is where
+reading begins and goes on, and what an operator should know.
+"""
+
+import difflib
+import logging
+import random
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from kafka import KafkaConsumer
+from kafka.errors import KafkaError, LogTruncationError, TopicAuthorizationFailedError
+
+from exporter.config.kafka import Kafka
+from exporter.sources import Partition, Records
+from exporter.sources.kafka_batches import Columns, join
+from exporter.sources.kafka_connection import Connection, Waiting
+from exporter.sources.kafka_fetcher import Bounds
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 5.0  # seconds without an answer before it is said; a broker answers twice a second, records or not
+ANEW = 60.0  # seconds of silence of all brokers before the configured ones are asked again: all may have been replaced
+STUCK = 30.0  # seconds of answers without records, though there are some
+RETRY = (1.0, 30.0)  # seconds to the next attempt after a refusal: the first, doubling up to the second
+REPEAT = 60.0  # seconds before corrupt records of the same partition are logged again
+
+
+class KafkaSource:
+    """A live `Source`. Everything happens inside `poll`, which raises nothing and returns in time.
+
+    A partition is told when it is found, by Records without values, so that its position is saved before its first
+    record; likewise when the position moved past control records alone. A value is None for a tombstone. A timestamp
+    of -1 is one the producer did not set.
+    """
+
+    recorded = False
+
+    def __init__(self, config: Kafka, topics: Collection[str], since_ns: int) -> None:
+        """`since_ns`: what `start: auto` means, in ns since the epoch.
+
+        Raises ValueError for an option in `kafka.extra` that kafka-python does not have.
+        """
+        for name in sorted(set(config.extra) - set(KafkaConsumer.DEFAULT_CONFIG)):
+            near = difflib.get_close_matches(name, KafkaConsumer.DEFAULT_CONFIG, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else "remove it"
+            raise ValueError(f"kafka.extra.{name}: kafka-python's consumer has no such option; {hint}")
+        self._config = config
+        self._topics = sorted(topics)
+        self._since_ms: int | None = None
+        if isinstance(config.start, datetime):
+            self._since_ms = int(config.start.timestamp() * 1000)
+        elif config.start == "auto":
+            self._since_ms = max(0, since_ns // 1_000_000)
+        self._connection: Connection | None = None
+        self._search: tuple[set[Partition], Waiting] | None = None
+        self._next_search = 0.0
+        self._positions: dict[Partition, int] = {}
+        self._saved: set[str] = set()  # topics of which a position was saved
+        self._first: set[Partition] = set()  # those of the other topics at the start, to which `kafka.start` applies
+        self._lag: dict[Partition, int] = {}  # of the partitions that are being read
+        self._moved: dict[Partition, float] = {}  # when their position last changed
+        self._start_ends: dict[Partition, int] = {}
+        self._missing: set[str] = set()
+        self._ids: dict[str, object] = {}
+        self._refusals = 0
+        self._refusal = self._commit_refusal = ""
+        self._next_attempt = 0.0
+        self._polled = self._next_look = time.monotonic()
+        self._problems: dict[str, str] = {}
+        self._flaw_told: dict[Partition, float] = {}
+        # It tells the same trouble ten times a second; we tell it once. Who wants to hear it sets a level before.
+        if logging.getLogger("kafka").level == logging.NOTSET:
+            logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+    def seek(self, positions: Mapping[Partition, int]) -> None:
+        self._positions = {partition: at for partition, at in positions.items() if partition.topic in self._topics}
+        self._saved = {partition.topic for partition in self._positions}
+
+    def poll(self, timeout: float) -> list[Records]:
+        now = time.monotonic()
+        if now - self._polled > 1 and self._connection is not None:
+            self._forgive(self._connection, now - self._polled)
+        try:
+            records = self._turn(now + timeout)
+        except Exception as error:  # nothing may stop the stream, and a consumer that raised is never polled again
+            log.debug("closing the connection to Kafka", exc_info=True)
+            self._disconnect(f"{type(error).__name__}: {error}")
+            records = []
+        self._polled = time.monotonic()
+        if self._polled >= self._next_look:
+            self._next_look = self._polled + 1
+            self._tell(dict(self._troubles()))
+        return records
+
+    def commit(self, positions: Mapping[Partition, int]) -> None:
+        try:
+            if self._connection is not None:
+                self._connection.commit(positions, self._committed)
+        except Exception as error:  # our truth is the saved state
+            self._committed(positions, error)
+
+    def lag(self) -> Mapping[Partition, int]:
+        """Records up to the last that may be read now, so those of an open transaction do not count.
+
+        A partition that does not answer, or was not reached yet, has at least 1: nobody may take it for read to its
+        end. Before a topic's partitions are known, its first stands for all.
+        """
+        lag = {partition: max(int(self._silent(partition)), behind) for partition, behind in self._lag.items()}
+        for partition in [*self._positions, *(Partition(topic, 0) for topic in self._topics if topic not in self._ids)]:
+            if partition.topic not in self._missing:
+                lag.setdefault(partition, 1)
+        return lag
+
+    def start_ends(self) -> Mapping[Partition, int]:
+        """Where each partition ended when it was found."""
+        return self._start_ends
+
+    def ended(self) -> bool:
+        return False
+
+    def problems(self) -> tuple[str, ...]:
+        """What keeps records from coming, and the remedy, a sentence each."""
+        return tuple(self._problems.values())
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # The connection
+
+    def _turn(self, deadline: float) -> list[Records]:
+        connection = self._connect(deadline)
+        if connection is None:
+            return []
+        records = self._place(connection, deadline)
+        if not self._lag:
+            time.sleep(max(0.0, deadline - time.monotonic()))
+            return records
+        try:
+            polled = connection.poll(0.0 if records else deadline)
+        except LogTruncationError as error:  # the leader is one that had less
+            connection.fetcher.lost |= error.divergent_offsets.keys()
+            polled = {}
+        if all(self._silent(partition, ANEW) for partition in self._lag):
+            raise KafkaError(f"no broker has answered for {ANEW:.0f} seconds")
+        return records + self._collect(connection, polled)
+
+    def _connect(self, deadline: float) -> Connection | None:
+        if self._connection is None:
+            time.sleep(max(0.0, min(self._next_attempt, deadline) - time.monotonic()))
+            if time.monotonic() < self._next_attempt:
+                return None
+            self._connection = Connection(self._config, self._topics)
+        return self._connection if self._connection.wait(deadline) else None
+
+    def _disconnect(self, reason: str) -> None:
+        if self._connection is not None:
+            self._connection.close(wait=False)
+        self._connection = self._search = None
+        self._lag.clear()
+        self._refusal = reason
+        wait = min(RETRY[1], RETRY[0] * 2 ** min(self._refusals, 10)) * random.uniform(0.5, 1.5)
+        self._refusals += 1
+        self._next_attempt = time.monotonic() + wait
+
+    # Where to read
+
+    def _find(self, connection: Connection) -> set[Partition]:
+        """Partitions that are there and have to be placed; drops those that are gone, or not where we thought."""
+        found: set[Partition] = set()
+        for topic in self._topics:
+            partitions = connection.partitions(topic)
+            if partitions is None:
+                self._missing.add(topic)
+                self._drop(partition for partition in self._lag if partition.topic == topic)
+                continue
+            self._missing.discard(topic)
+            if topic not in self._ids and topic not in self._saved:
+                self._first |= partitions
+            identity = connection.topic_id(topic)
+            if self._ids.setdefault(topic, identity) != identity:
+                log.warning("topic %s was deleted and created anew: reading the new one from its start", topic)
+                self._ids[topic] = identity
+                self._drop(partition for partition in self._lag if partition.topic == topic)
+                self._positions = {p: at for p, at in self._positions.items() if p.topic != topic}
+                self._first = {partition for partition in self._first if partition.topic != topic}
+            found |= partitions
+        fetcher = connection.fetcher
+        self._drop(Partition(*partition) for partition in fetcher.lost)
+        fetcher.lost.clear()
+        for partition in found:
+            fetcher.heard.setdefault(partition, time.monotonic())
+        return found - self._lag.keys()
+
+    def _drop(self, partitions: Iterable[Partition]) -> None:
+        for partition in tuple(partitions):
+            self._lag.pop(partition, None)
+
+    def _place(self, connection: Connection, deadline: float) -> list[Records]:
+        """Look up where new partitions begin and end; once that is known, read them too."""
+        unplaced = self._find(connection)
+        if self._search is None:
+            wanted = {partition for partition in unplaced if connection.led(partition)}
+            if not wanted or time.monotonic() < self._next_search:
+                return []
+            self._search = wanted, connection.bounds(wanted, self._since_ms)
+        wanted, waiting = self._search
+        if not waiting.done(0.0 if self._lag else deadline):
+            return []
+        self._search = None
+        self._next_search = time.monotonic() + 1
+        if waiting.future.exception is not None:
+            connection.fetcher.refused |= dict.fromkeys(wanted, waiting.future.exception)
+            return []
+        bounds: Bounds = waiting.future.value
+        self._find(connection)  # the look-up asked for the topics too: one may turn out to be another
+        placed = [self._begin(partition, bounds) for partition in sorted(wanted & bounds.ends.keys())]
+        connection.read_from({p: self._positions[p] for p in self._lag}, [records.partition for records in placed])
+        return placed
+
+    def _begin(self, partition: Partition, bounds: Bounds) -> Records:
+        """Where to read this partition from, and what was lost before that."""
+        start, end = bounds.starts[partition], bounds.ends[partition]
+        at = self._positions.get(partition)
+        skipped = 0
+        if at is None and partition not in self._first:
+            at = start  # it is new: nothing of it was seen
+        elif at is None:
+            at = start if self._config.start == "earliest" else bounds.times.get(partition, end)
+        elif at < start:
+            skipped = start - at
+            log.warning("%s: %d records were deleted before they were read", _named([partition]), skipped)
+            at = start
+        elif at > end:
+            # The same topic was cut short, by the election of a leader that had less: what it has we have counted.
+            # A topic of an earlier run cannot be told from one that was created anew.
+            same = partition in self._start_ends
+            why = "its log lost its end" if same else "the topic was created anew"
+            log.warning("%s: offset %d is beyond the end %d: %s", _named([partition]), at, end, why)
+            at = end if same else start
+        self._positions[partition] = at
+        self._start_ends[partition] = end
+        self._lag[partition] = max(0, end - at)
+        self._moved[partition] = time.monotonic()
+        return Records(partition, [], [], at, skipped=skipped)
+
+    # What came
+
+    def _collect(self, connection: Connection, polled: Mapping[Any, list[Columns]]) -> list[Records]:
+        """`polled` has kafka-python's TopicPartition as keys, a tuple that equals ours."""
+        fetcher, records = connection.fetcher, []
+        for partition in self._lag:
+            at = fetcher.position(partition)
+            corrupt = fetcher.corrupt.pop(partition, 0)
+            if at != self._positions[partition] or partition in polled or corrupt:
+                c = join(polled.get(partition, [Columns()]))
+                self._positions[partition] = at
+                self._moved[partition] = time.monotonic()
+                records.append(
+                    Records(partition, c.values, c.offsets, at, c.keys, c.headers, c.timestamps, corrupt=corrupt)
+                )
+            if corrupt and time.monotonic() - self._flaw_told.get(partition, -REPEAT) >= REPEAT:
+                self._flaw_told[partition] = time.monotonic()
+                log.error(
+                    "%s: passed over %d corrupt records, %s", _named([partition]), corrupt, fetcher.flaws[partition]
+                )
+            self._lag[partition] = max(0, fetcher.ends.get(partition, self._start_ends[partition]) - at)
+        return records
+
+    # What is wrong
+
+    def _silent(self, partition: Partition, seconds: float = PATIENCE) -> bool:
+        heard = self._connection.fetcher.heard if self._connection is not None and self._connection.established else {}
+        return self._polled - heard.get(partition, float("-inf")) > seconds
+
+    def _forgive(self, connection: Connection, seconds: float) -> None:
+        """Nobody asked meanwhile, so nobody was silent."""
+        heard = connection.fetcher.heard if connection.established else {}
+        for times in (heard, self._moved):
+            for partition in times:
+                times[partition] += seconds
+
+    def _committed(self, offsets: object, answer: object) -> None:
+        self._commit_refusal = str(answer) if isinstance(answer, Exception) else ""
+
+    def _troubles(self) -> Iterator[tuple[str, str]]:
+        """A key and a sentence for everything that is wrong now."""
+        if self._lag and not all(map(self._silent, self._lag)):
+            self._refusals, self._refusal = 0, ""
+        servers = ", ".join(self._config.bootstrap_servers)
+        look = "look at kafka.bootstrap_servers, kafka.security_protocol, tls and sasl, and at the network"
+        connection = self._connection
+        if self._refusal:
+            yield "away", f"Kafka at {servers} cannot be read ({self._refusal}); {look}"
+        elif connection is not None and not connection.established and self._polled - connection.opened > PATIENCE:
+            yield "away", f"no Kafka broker answers at {servers}; {look}"
+        if connection is None or not connection.established:
+            return
+        for topic in sorted(self._missing):
+            if connection.forbidden(topic):
+                yield topic, f"topic {topic} may not be read; grant Describe and Read on it to the exporter's user"
+            else:
+                yield topic, f"there is no topic {topic}; create it or correct `topics`"
+        fetcher = connection.fetcher
+        silent = [partition for partition in fetcher.heard if self._silent(partition)]
+        if silent and not self._refusal:
+            yield (
+                "silent",
+                f"no answer about {_named(silent)}; see whether every broker's advertised listener can be reached",
+            )
+        for partition, error in fetcher.refused.items():
+            if isinstance(error, TopicAuthorizationFailedError):
+                yield (
+                    partition.topic,
+                    f"topic {partition.topic} may not be read; grant Read on it to the exporter's user",
+                )
+            else:
+                yield str(partition), f"{_named([partition])} cannot be read ({error}); look at the broker's log"
+        stuck = [p for p, lag in self._lag.items() if lag and self._polled - self._moved[p] > STUCK and p not in silent]
+        if stuck:
+            yield "stuck", f"{_named(stuck)} has records, but the broker sends none; its log may be damaged"
+        if self._commit_refusal:
+            yield (
+                "commit",
+                f"positions cannot be committed to group {self._config.group_id} ({self._commit_refusal}); "
+                "nothing is lost, but dashboards of consumer lag will not know; grant Read on the group to the exporter's user",
+            )
+
+    def _tell(self, problems: dict[str, str]) -> None:
+        """Each problem once when it begins and once when it is over."""
+        for key in problems.keys() - self._problems.keys():
+            log.warning("%s", problems[key])
+        for key in self._problems.keys() - problems.keys():
+            log.info("over: %s", self._problems[key])
+        self._problems = problems
+
+
+def _named(partitions: Collection[Partition], most: int = 3) -> str:
+    names = [f"{topic} partition {number}" for topic, number in sorted(partitions)]
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,176 @@
+"""A connection to Kafka that is opened, used and closed without ever blocking its user.
+
+What kafka-python 3.0.12 does and this file works around: a consumer's constructor waits for a broker;
+`allow_auto_create_topics=False` is not passed on, so that asking for a topic that is not there creates it; a consumer
+with a group brings no records while the group's coordinator is away, so one reads and another commits.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.future import Future
+from kafka.net.compat import KafkaNetClient
+
+from exporter.config.kafka import Kafka
+from exporter.sources import Partition
+from exporter.sources.kafka_fetcher import PatientFetcher
+
+CLOSE = 1.0  # seconds for the last commit to arrive, and again for the connection to close
+
+DEFAULTS = {
+    "client_id": "drift-exporter",
+    # Small fetches cost no speed and save 120 MB against kafka-python's own, measured.
+    "fetch_max_bytes": 4 << 20,
+    "max_partition_fetch_bytes": 1 << 20,
+    "max_poll_records": sys.maxsize,  # a poll takes all that has arrived; counted in batches, see PatientFetcher
+    "metadata_max_age_ms": 60_000,  # new partitions are found this often
+    "reconnect_backoff_max_ms": 5_000,
+    "metrics_enabled": False,
+}
+FIXED = {
+    "auto_offset_reset": "none",
+    "allow_auto_create_topics": False,
+    "enable_auto_commit": False,
+    "isolation_level": "read_committed",
+    # Without them every answer names every partition: so we know where each ends, and that its broker is alive.
+    "enable_incremental_fetch_sessions": False,
+    "key_deserializer": None,
+    "value_deserializer": None,
+}
+
+
+def options(config: Kafka) -> dict[str, Any]:
+    """Those of kafka-python. Reads the password file: OSError where it cannot."""
+    security: dict[str, Any] = {"security_protocol": config.security_protocol}
+    if config.tls is not None:
+        files = {
+            "ssl_cafile": config.tls.ca_file,
+            "ssl_certfile": config.tls.cert_file,
+            "ssl_keyfile": config.tls.key_file,
+        }
+        security |= {name: str(path) for name, path in files.items() if path is not None}
+    if config.sasl is not None:
+        security["sasl_mechanism"] = config.sasl.mechanism
+        security["sasl_plain_username"] = config.sasl.username
+        security["sasl_plain_password"] = config.sasl.password_file.read_text().rstrip("\r\n")
+    servers = {"bootstrap_servers": list(config.bootstrap_servers)}
+    return {**KafkaConsumer.DEFAULT_CONFIG, **DEFAULTS, **config.extra, **FIXED, **servers, **security}
+
+
+class Connection:
+    """One client with one I/O thread. Tries the brokers, with back-off and jitter, until one answers or it is closed.
+
+    `opened` is when it began to, monotonic.
+    """
+
+    def __init__(self, config: Kafka, topics: Collection[str]) -> None:
+        """Raises OSError where the password cannot be read, KafkaError for options that contradict each other."""
+        chosen = options(config)
+        self._topics = topics
+        self._reading = {**chosen, "group_id": None}
+        self._committing = {**chosen, "group_id": config.group_id}
+        self._client = KafkaNetClient(**self._reading)
+        self._cluster = self._client.cluster
+        # The client hands neither on to its cluster; the second is how often a missing topic is asked for.
+        self._cluster.config |= {"allow_auto_create_topics": False, "retry_backoff_ms": 1000}
+        self.opened = time.monotonic()
+        self._client._net.start()
+        self._waiting = Waiting(self._client._manager.bootstrap_async())
+        self._consumer: KafkaConsumer | None = None
+        self._fetcher: PatientFetcher | None = None
+        self._last_commit = Future().success(None)
+
+    @property
+    def fetcher(self) -> PatientFetcher:
+        assert self._fetcher is not None, "wait() was not True yet"
+        return self._fetcher
+
+    @property
+    def established(self) -> bool:
+        """Whether a broker has answered yet."""
+        return self._fetcher is not None
+
+    def wait(self, deadline: float) -> bool:
+        """Whether a broker has told about the topics, waiting for it until `deadline` (monotonic) if need be.
+
+        Raises KafkaError where one refused us.
+        """
+        while self._waiting.done(deadline):
+            refusal = self._waiting.future.exception
+            if self._consumer is not None:
+                if refusal is None:
+                    return True
+                self._waiting = Waiting(self._cluster.request_update())
+            elif refusal is not None:
+                raise refusal
+            else:
+                self._consumer = KafkaConsumer(kafka_client=lambda **_: self._client, **self._reading)
+                self._fetcher = self._consumer._fetcher = PatientFetcher(
+                    self._client, self._consumer._subscription, **self._reading
+                )
+                self._committer = KafkaConsumer(kafka_client=lambda **_: self._client, **self._committing)
+                self._waiting = Waiting(self._cluster.set_topics(self._topics))
+        return False
+
+    def partitions(self, topic: str) -> set[Partition] | None:
+        """All of them; None where there is no such topic, as far as we may know."""
+        numbers = self._cluster.partitions_for_topic(topic)
+        return None if numbers is None else {Partition(topic, number) for number in numbers}
+
+    def led(self, partition: Partition) -> bool:
+        """Whether the partition has a leader now, who could be asked."""
+        return self._cluster.leader_for_partition(TopicPartition(*partition)) not in (None, -1)
+
+    def forbidden(self, topic: str) -> bool:
+        return topic in self._cluster.unauthorized_topics
+
+    def topic_id(self, topic: str) -> object:
+        """Another one when the topic is created anew; None from brokers before 2.8."""
+        return self._cluster.topic_id(topic)
+
+    def read_from(self, positions: Mapping[Partition, int], moved: Collection[Partition]) -> None:
+        """Read these partitions from now on, `moved` ones from their position, the others from where they are."""
+        assert self._consumer is not None, "wait() was not True yet"
+        self._consumer.assign([TopicPartition(*partition) for partition in positions])
+        for partition in moved:
+            self._consumer.seek(TopicPartition(*partition), positions[partition])
+
+    def poll(self, deadline: float) -> dict[TopicPartition, Any]:
+        """Lists of `Columns` by partition; empty when none came until `deadline` (monotonic)."""
+        assert self._consumer is not None, "wait() was not True yet"
+        polled: dict[TopicPartition, Any] = self._consumer.poll(1000 * max(0.0, deadline - time.monotonic()))
+        return polled
+
+    def commit(self, positions: Mapping[Partition, int], answered: Callable[[Any, Any], None]) -> None:
+        """Returns at once; the next commit hears what became of this one: `answered(offsets, exception or None)`."""
+        if self._consumer is not None:
+            offsets = {TopicPartition(*partition): OffsetAndMetadata(at, "", -1) for partition, at in positions.items()}
+            self._last_commit = self._committer.commit_async(offsets, answered)
+
+    def bounds(self, partitions: Collection[Partition], time_ms: int | None) -> "Waiting":
+        """For `Bounds`; a future that fails with KafkaError."""
+        return Waiting(self.fetcher.bounds([TopicPartition(*partition) for partition in partitions], time_ms))
+
+    def close(self, wait: bool = True) -> None:
+        """Takes 2 seconds at most, whatever the brokers do; without `wait` it goes on behind our back."""
+        if wait:
+            Waiting(self._last_commit).done(time.monotonic() + CLOSE)
+        closing = threading.Thread(target=self._client.close, daemon=True)  # it waits for the name server, for one
+        closing.start()
+        closing.join(CLOSE if wait else 0)
+
+
+class Waiting:
+    """For a future of kafka-python's own, from a thread of ours, with one callback however often it is asked."""
+
+    def __init__(self, future: Future) -> None:
+        self.future = future
+        self._done = threading.Event()
+        future.add_both(lambda _: self._done.set())
+
+    def done(self, deadline: float) -> bool:
+        return self._done.wait(max(0.0, deadline - time.monotonic()))
