@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -22,8 +24,7 @@ log = logging.getLogger(__name__)
 # Healthy: the loop turned within this many seconds (INTERFACE §3).
 TURN_SECONDS = 60.0
 SECURITY = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": page.SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
@@ -61,7 +62,7 @@ def application(site: Site) -> Starlette:
         found = page.ASSETS.get(request.path_params["name"])
         if found is None:
             return PlainTextResponse("not found\n", 404)
-        return Response(found[1], media_type=found[0], headers={"Cache-Control": "max-age=60"})
+        return Response(found[1], media_type=found[0], headers={"Cache-Control": "max-age=31536000, immutable"})
 
     def healthy(request: Request) -> Response:
         since = time.monotonic() - site.turned()
@@ -79,7 +80,9 @@ def application(site: Site) -> Starlette:
             Route("/static/{name}", asset),
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
-        ]
+        ],
+        # The page; /metrics is compressed already, which the middleware sees.
+        middleware=[Middleware(GZipMiddleware, compresslevel=1)],
     )
 
 
