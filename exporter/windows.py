@@ -73,8 +73,9 @@ class RollingWindow:
         first = (closed_pane - self.span.panes) // self.span.step
         if self.first is not None and first <= self.first:
             return
-        self.first = first
-        for index in [i for i in self._stored | self._warm.keys() if i < first]:
+        before, self.first = self.first, first
+        # Those let go of before stay stored until the next save, and are no longer in the total.
+        for index in [i for i in self._stored | self._warm.keys() if i < first and (before is None or i >= before)]:
             self.total.merge(self._block(index), -1)
             self._warm.pop(index, None)
             self._changed.add(index)
