@@ -48,8 +48,6 @@ class Tally:
 class Cells(Protocol):
     """The cells of one column in one block of rows."""
 
-    def __len__(self) -> int: ...
-
     def numbers(self) -> Numbers:
         """As a numeric column: what is no number is invalid."""
 
@@ -65,9 +63,6 @@ class Written:
     """`array`: a string array in which an empty cell is null."""
 
     array: Any
-
-    def __len__(self) -> int:
-        return len(self.array)
 
     def tally(self) -> Tally:
         filled = len(self.array) - self.array.null_count
@@ -111,15 +106,13 @@ def _canonical(cell: str) -> str:
 
 
 def _json(cell: str | None) -> Any:
-    """An object written as JSON text, else the canonical text."""
+    """What JSON would read, else the text itself."""
     if cell is None:
         return None
-    if cell.lstrip().startswith("{"):
-        try:
-            return orjson.loads(cell)
-        except orjson.JSONDecodeError:
-            return cell
-    return _canonical(cell)
+    try:
+        return orjson.loads(cell)
+    except orjson.JSONDecodeError:
+        return cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +120,6 @@ class Native:
     """`array`: an Arrow array of any type."""
 
     array: Any
-
-    def __len__(self) -> int:
-        return len(self.array)
 
     def numbers(self) -> Numbers:
         if is_numeric(self.array.type) or pt.is_null(self.array.type):
@@ -144,7 +134,7 @@ class Native:
     def values(self) -> list[Any]:
         if pt.is_map(self.array.type):
             return [None if pairs is None else dict(pairs) for pairs in self.array.to_pylist()]
-        return [_as_json(value) for value in self.array.to_pylist()]
+        return [_as_json(value) for value in _plain(self.array).to_pylist()]
 
 
 def is_numeric(kind: Any) -> bool:
@@ -184,9 +174,6 @@ class Parsed:
     """`cells`: JSON values."""
 
     cells: Sequence[Any]
-
-    def __len__(self) -> int:
-        return len(self.cells)
 
     def tally(self) -> Tally:
         kinds = list(map(type, self.cells))

@@ -84,12 +84,12 @@ class CsvFile:
             for name, cells in block.items():
                 # Once most cells are text the column is text, and the rest need not be tried.
                 if tallies[name].others <= tallies[name].numbers:
-                    tallies[name] = tallies[name].plus(cells.tally(), rows)  # type: ignore[attr-defined]
+                    tallies[name] = tallies[name].plus(cells.tally(), rows)
             rows += count
             read(count)
         return Survey(rows, tallies)
 
-    def blocks(self, names: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Cells]]]:
+    def blocks(self, names: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Written]]]:
         with _explained(self.path, "CSV"):
             present = self._names()
             reader = self._open(present, [name for name in names if name in present] or present[:1])

@@ -181,11 +181,15 @@ class Table:
                 f"write models.{self._name}.classes and models.{self._name}.positive",
             )
         negative = next(name for name in classes if name != positive)
-        return OutputRule("binary", tuple(classes), positive, negative, model.threshold or 0.0)
+        return OutputRule(
+            "binary", tuple(classes), positive, negative, 0.5 if model.threshold is None else model.threshold
+        )
 
     def _seen_classes(self) -> list[str]:
         names = [name for name in (self._outputs.prediction, self._outputs.label) if name is not None]
         seen: set[str] = set()
         for block in self._blocks(names, "looking for the classes") if names else ():
             seen.update(*(block[name].texts().texts for name in names))
+            if len(seen) > 2:
+                break
         return sorted(seen)

@@ -57,18 +57,4 @@ def _ends(cells: Cells) -> Iterator[Any]:
             within = values[decade == place]
             yield from (within.min().item(), within.max().item())
         return
-    for value in cells.values():
-        if isinstance(value, str):
-            yield _epoch(value)
-        elif value is not None:
-            yield value
-
-
-def _epoch(text: str) -> str | int | float:
-    """A number in a CSV is an epoch."""
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
+    yield from (value for value in cells.values() if value is not None)

@@ -416,6 +416,13 @@ def test_a_multiclass_prediction_is_the_highest_score_and_its_score_its_own_prob
     assert reference.features == {}
 
 
+def test_a_multiclass_score_that_is_one_number_is_that_of_the_prediction(tmp_path: Path) -> None:
+    path = csv(tmp_path, "prediction,score\na,0.7\nb,0.5\nb,high\n,0.9\n")
+    reference = built(path, model=a_model("multiclass"))
+    assert output(reference, "prediction") == ("categorical", {"b": 2, "a": 1, "missing": 1})
+    assert output(reference, "score") == ("numeric", {"numbers": 3, "invalid": 1})
+
+
 def test_the_columns_of_a_multiclass_score_may_have_another_name(tmp_path: Path) -> None:
     path = parquet(tmp_path, {"p.a": [0.7], "p.b": [0.3], "x": [1]})
     reference = built(path, model=a_model("multiclass"), columns={"score": "p"})
@@ -471,6 +478,28 @@ def test_arrow_times_are_instants(tmp_path: Path, kind: pa.DataType) -> None:
     moments = [datetime(2013, 4, 1, 9, 15, tzinfo=UTC), None, datetime(2013, 4, 1, 9, 15, 1, 500_000, tzinfo=UTC)]
     reference = built(parquet(tmp_path, {"x": [1, 2, 3], "timestamp": pa.array(moments, kind)}))
     assert (reference.first_time, reference.last_time) == (BEGIN, END)
+
+
+def test_dates_are_their_midnights(tmp_path: Path) -> None:
+    days = [date(2013, 4, 2), None, date(2013, 4, 1)]
+    reference = built(parquet(tmp_path, {"x": [1, 2, 3], "timestamp": days}), csv(tmp_path, "x\n4\n"))
+    assert reference.first_time == BEGIN - 33_300 * SECOND
+    assert reference.last_time == BEGIN + (86_400 - 33_300) * SECOND
+
+
+def test_times_are_found_in_the_file_that_has_them(tmp_path: Path) -> None:
+    reference = built(
+        parquet(tmp_path, {"x": [1]}), csv(tmp_path, "x,timestamp\n1,1364807700\n"), lines(tmp_path, {"x": 1})
+    )
+    assert reference.first_time == reference.last_time == BEGIN
+    assert feature(reference) == ("numeric", {"numbers": 3})
+
+
+def test_times_before_1970_or_beyond_2262_are_no_times(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    moments = [datetime(1969, 1, 1), datetime(9999, 12, 31), datetime(2013, 4, 1, 9, 15)]  # noqa: DTZ001
+    reference = built(parquet(tmp_path, {"x": [1, 2, 3], "timestamp": pa.array(moments, pa.timestamp("us"))}))
+    assert reference.first_time == reference.last_time == BEGIN
+    assert "such as '1969-01-01T00:00:00'" in caplog.text
 
 
 def test_without_times_there_is_no_span(tmp_path: Path) -> None:
