@@ -4,7 +4,6 @@ Shin, Ramdas & Rinaldo, "E-detectors", NEJSDS 2024: where each pane's e-value ha
 R first reaches A has a mean of at least A panes.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,14 +23,6 @@ CALM = 0.5
 
 PAIRS_BEFORE_EVIDENCE = 5
 """With φ = 1 in the first pane, traffic in clumps of 20 rows paged 20 of 100 features at once."""
-
-STRETCHES = (1, 4, 16, 64)
-"""Panes."""
-
-DOUBT = 20.0
-"""Degrees of freedom."""
-
-LARGEST = 4.0
 
 
 @dataclass(frozen=True)
@@ -92,76 +83,39 @@ class Mixture:
 
 
 class Clumping:
-    """φ̂ >= 1, how much more the counts of K tables of W columns vary than those of independent rows would.
+    """φ̂ >= 1, how much more the counts of K tables of W columns vary from pane to pane than independent rows would.
 
-    Pearson's X² between neighbouring stretches of 1, 4, 16 and 64 panes, over its degrees of freedom, from all pairs so
-    far; the largest of the four counts. Single panes see rows that come in clumps; rows that remember the ones before
-    them vary more from one long stretch to the next (AR(1) of .9 at 20 rows a pane: 1.5 for single panes, which paged
-    15 of 40 features in two days).
+    Pearson's X² between the panes 2t and 2t+1, over its degrees of freedom, from all pairs so far.
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        k = shape[0]
-        self.panes = np.zeros(k, dtype=np.int64)
-        self.first: Floats = np.zeros((len(STRETCHES), *shape))
-        self.second: Floats = np.zeros((len(STRETCHES), *shape))
-        self.x2: Floats = np.zeros((len(STRETCHES), k))
-        self.freedom: Floats = np.zeros((len(STRETCHES), k))
+        self.waiting: Floats = np.zeros(shape)
+        self.x2: Floats = np.zeros(shape[0])
+        self.freedom: Floats = np.zeros(shape[0])
+        self.pairs = np.zeros(shape[0], dtype=np.int64)
 
     @property
     def phi(self) -> Floats:
         """[K], 1 while nothing is known."""
-        ratio = self.x2[0] / np.maximum(self.freedom[0], 1.0)
-        largest = np.maximum(1.0, ratio)
-        for x2, freedom in zip(self.x2[1:], self.freedom[1:], strict=True):
-            # A long stretch has few pairs: it starts from what the shorter ones say.
-            ratio = (x2 + DOUBT * ratio) / (freedom + DOUBT)
-            largest = np.maximum(largest, ratio)
-        return largest
+        return np.maximum(1.0, self.x2 / np.maximum(self.freedom, 1.0))
 
     @property
     def known(self) -> NDArray[np.bool_]:
         """[K] whether enough pairs are closed to bet with φ̂."""
-        return self.panes >= 2 * PAIRS_BEFORE_EVIDENCE
+        return self.pairs >= PAIRS_BEFORE_EVIDENCE
 
     def learn(self, counts: Floats) -> None:
         """One pane's counts, [K, W]; a table without rows waits for its next."""
-        active = counts.sum(axis=1) > 0
-        for i, stretch in enumerate(STRETCHES):
-            at = self.panes % (2 * stretch)
-            begins = (active & (at < stretch))[:, None]
-            self.first[i] += np.where(begins, counts, 0.0)
-            self.second[i] += np.where(begins, 0.0, counts)
-            closes = np.flatnonzero(active & (at == 2 * stretch - 1))
-            if len(closes):
-                self._close(i, closes)
-        self.panes = self.panes + active
-
-    def _close(self, i: int, of: NDArray[np.intp]) -> None:
-        a, b = self.first[i, of], self.second[i, of]
-        n, m = a.sum(axis=1), b.sum(axis=1)
-        columns = a + b
+        n, before = counts.sum(axis=1), self.waiting.sum(axis=1)
+        pair = (n > 0) & (before > 0)
+        columns = self.waiting + counts
         filled = columns > 0
-        freedom = filled.sum(axis=1) - 1.0
-        squares = (a * m[:, None] - b * n[:, None]) ** 2 / np.where(filled, columns, 1.0)
-        x2 = squares.sum(axis=1) / (n * m)
-        if i > 0:
-            # A true change between two long stretches would be taken for clumping, and hide the next one.
-            x2 = np.minimum(x2, LARGEST * freedom * self.phi[of])
-        self.x2[i, of] += x2
-        self.freedom[i, of] += freedom
-        self.first[i, of] = self.second[i, of] = 0.0
+        squares = (counts * before[:, None] - self.waiting * n[:, None]) ** 2 / np.where(filled, columns, 1.0)
+        x2 = squares.sum(axis=1) / np.where(pair, n * before, 1.0)
+        self.x2 = self.x2 + np.where(pair, x2, 0.0)
+        self.freedom = self.freedom + np.where(pair, filled.sum(axis=1) - 1, 0)
+        self.pairs = self.pairs + pair
+        self.waiting = np.where(pair[:, None], 0.0, columns)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        return {
-            "panes": self.panes,
-            "first": self.first,
-            "second": self.second,
-            "x2": self.x2,
-            "freedom": self.freedom,
-        }
-
-    def restore(self, found: Mapping[str, NDArray[Any]]) -> None:
-        """Continue with arrays that `arrays` gave."""
-        self.panes, self.first, self.second = found["panes"], found["first"], found["second"]
-        self.x2, self.freedom = found["x2"], found["freedom"]
+        return {"waiting": self.waiting, "x2": self.x2, "freedom": self.freedom, "pairs": self.pairs}

@@ -123,4 +123,5 @@ class RateDetector:
         self._mixture.log_r, self._mixture.rising_since = found["log_r"], found["rising_since"]
         self._events, self._rows, self._squares = found["events"], found["rows"], found["squares"]
         self._effect = found["effect"]
-        self._clumping.restore(found)
+        self._clumping.waiting, self._clumping.x2 = found["waiting"], found["x2"]
+        self._clumping.freedom, self._clumping.pairs = found["freedom"], found["pairs"]

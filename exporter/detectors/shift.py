@@ -138,4 +138,5 @@ class ShiftDetector:
         self._observed, self._expected = found["observed"], found["expected"]
         self._rows, self._squares, self._known = found["rows"], found["squares"], found["known"]
         self._effect = found["effect"]
-        self._clumping.restore(found)
+        self._clumping.waiting, self._clumping.x2 = found["waiting"], found["x2"]
+        self._clumping.freedom, self._clumping.pairs = found["freedom"], found["pairs"]
