@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from exporter import __version__, log
-from exporter.config import Config, ConfigErrors, Duration, Purpose, load
+from exporter.config import Config, ConfigErrors, Duration, Listen, Purpose, load
+from exporter.reference import Reference
 
 _PATH = click.Path(path_type=Path)
 
@@ -107,32 +108,99 @@ def references_of(config: Config, path: Path) -> Any:
 @click.option("--version", "model_version", help="The version this is the reference of; only written into the file.")
 @click.option("--column", "columns", multiple=True, metavar="MEANING=NAME", help="Such as label=y.")
 @click.option("-o", "out", type=_PATH, required=True, help="Where to write the reference.")
-@click.argument("tables", nargs=-1, required=True, type=_PATH)
+@click.option("--from-events", is_flag=True, help="TABLES are recorded events, each as TOPIC=FILE.")
+@click.option("--from-state", is_flag=True, help="Adopt a window of the saved state as the new normal.")
+@click.option("--window", help="Which window to adopt, such as 7d.")
+@click.argument("tables", nargs=-1)
 def reference(
     config_path: Path,
     model_name: str,
     model_version: str | None,
     columns: tuple[str, ...],
     out: Path,
-    tables: tuple[Path, ...],
+    from_events: bool,
+    from_state: bool,
+    window: str | None,
+    tables: tuple[str, ...],
     log_level: str,
     log_format: log.Format,
 ) -> None:
-    """Build what normal was from training data: CSV, Parquet or JSON Lines."""
-    from exporter.training import TrainingError, build
+    """Build what normal was: from CSV, Parquet or JSON Lines, from recorded events, or from the saved state."""
+    from exporter.training import TrainingError
 
     log.set_up(log_level, log_format)
-    config = read_config(config_path, "read")
+    config = read_config(config_path, "replay" if from_state else "read")
     if model_name not in config.models:
         refuse(f"{config_path}: there is no model {model_name!r}; it has {', '.join(config.models)}")
+    if from_state == bool(tables):
+        raise click.UsageError("give training tables, or --from-state")
     meanings = dict(pair(text, "--column") for text in columns)
     try:
-        with progress_bar("reading", None) as tell:
-            built = build(tables, model_name, config.models[model_name], meanings, model_version, tell)
+        if from_state:
+            built = adopted(config, config_path, model_name, model_version, window)
+        elif from_events:
+            built = built_from_events(config, model_name, model_version, tables)
+        else:
+            built = built_from_tables(config, model_name, model_version, list(map(Path, tables)), meanings)
+        out.write_bytes(built.dump())
     except TrainingError as error:
         refuse(str(error))
-    out.write_bytes(built.dump())
+    except OSError as error:
+        refuse(f"{out}: cannot be written ({error.strerror}); check the folder and its permissions")
     click.echo(f"{out}: {built.rows:,} rows, {len(built.features)} features, fingerprint {built.fingerprint}")
+
+
+def built_from_tables(
+    config: Config, model: str, version: str | None, tables: list[Path], meanings: dict[str, str]
+) -> Reference:
+    """From training tables, with a progress bar."""
+    from exporter.training import build
+
+    with progress_bar("reading", None) as tell:
+        return build(tables, model, config.models[model], meanings, version, tell)
+
+
+def built_from_events(config: Config, model: str, version: str | None, files: tuple[str, ...]) -> Reference:
+    """From recorded events: they become a table first."""
+    from dataclasses import replace
+    from tempfile import TemporaryDirectory
+
+    from exporter.training.events import MEANT, write_table
+
+    named = topic_files(config, files)
+    with TemporaryDirectory() as folder:
+        table = Path(folder) / "events.jsonl"
+        with table.open("wb") as out:
+            write_table(config, model, named, out)
+        built = built_from_tables(config, model, version, [table], MEANT)
+    changed = max(Path(path).stat().st_mtime_ns for _, path in named)
+    return replace(built, built_at=changed)
+
+
+def adopted(config: Config, path: Path, model: str, version: str | None, window: str | None) -> Reference:
+    """From the saved state, which a running process may hold."""
+    from exporter.state import RocksStore, StateError
+    from exporter.training.adopt import adopt
+    from exporter.versions import Versions
+
+    try:
+        store = RocksStore(config.state.path, read_only=True)
+    except StateError as error:
+        refuse(str(error))
+    known = {key[1]: found for key, found in Versions(config, references_of(config, path), store) if key[0] == model}
+    if version is None and len(known) == 1:
+        version = next(iter(known))
+    if version not in known:
+        refuse(f"{config.state.path}: holds version {', '.join(known) or 'none'} of {model}; name one with --version")
+    windows = {found.name: found for found in known[version].series.view()}
+    if window not in windows:
+        refuse(f"--window is one of {', '.join(windows)}")
+    try:
+        return adopt(known[version], windows[window], model, version)
+    except ValueError as error:
+        refuse(str(error))
+    finally:
+        store.close()
 
 
 def pair(text: str, what: str) -> tuple[str, str]:
@@ -200,10 +268,15 @@ def replay(
 
 def file_source(config: Config, files: tuple[str, ...]) -> Any:
     """Files of recorded events, each for a configured topic."""
-    from difflib import get_close_matches
-
     from exporter.decode.json import time_of
     from exporter.sources.files import FileSource
+
+    return FileSource(topic_files(config, files), {name: time_of(topic) for name, topic in config.topics.items()})
+
+
+def topic_files(config: Config, files: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(topic, path) of each TOPIC=FILE."""
+    from difflib import get_close_matches
 
     named = [pair(text, "TOPIC=FILE") for text in files]
     for topic, _ in named:
@@ -211,7 +284,7 @@ def file_source(config: Config, files: tuple[str, ...]) -> Any:
             near = get_close_matches(topic, config.topics, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(config.topics)}"
             raise click.UsageError(f"the configuration has no topic {topic!r}; {hint}")
-    return FileSource(named, {name: time_of(topic) for name, topic in config.topics.items()})
+    return named
 
 
 @main.command()
@@ -273,7 +346,7 @@ def state_show(config_path: Path, log_level: str, log_format: log.Format) -> Non
     if not config.state.path.exists():
         refuse(f"{config.state.path}: there is no state yet; `run` makes it")
     try:
-        store = RocksStore(config.state.path)
+        store = RocksStore(config.state.path, read_only=True)
     except StateError as error:
         refuse(str(error))
     for line in shown(store):
@@ -329,14 +402,18 @@ def generate_docs(out: Path, log_level: str, log_format: log.Format) -> None:
 @common
 def demo(leave: bool, cache: Path, listen: str, log_level: str, log_format: log.Format) -> None:
     """A year of real flights through the real pipeline, to look at in a browser."""
-    from exporter.demo.run import run
-
     log.set_up("warning" if log_level == "info" else log_level, log_format)
-    from exporter.demo.prepare import DemoError
-
     try:
-        run(cache, listen, leave)
-    except DemoError as error:
-        refuse(str(error))
-    except KeyboardInterrupt:
+        address = Listen.parse(listen)
+    except ValueError as error:
+        raise click.UsageError(f"--listen: {error}") from None
+    try:
+        from exporter.demo.prepare import DemoError
+        from exporter.demo.run import run
+
+        try:
+            run(cache, address, leave)
+        except DemoError as error:
+            refuse(str(error))
+    except KeyboardInterrupt:  # even while it is still being imported
         sys.exit(0)

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from socket import AF_INET, AF_INET6, create_server
-from typing import Any
 
 import orjson
 from rich.console import Console
@@ -40,13 +39,14 @@ def run(cache: Path, listen: Listen, leave: bool) -> None:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     demo = Demo(leave)
-    server = Server(demo.site(), _free(listen))
+    free = _free(listen)
+    server = Server(demo.site(), free)
     try:
         address = server.start()
     except WebError as error:
         raise DemoError(str(error)) from None
     try:
-        demo.run(cache, address)
+        demo.run(cache, address, "" if free == listen else f" (port {listen.port} is taken)")
     finally:
         server.stop()
 
@@ -69,10 +69,10 @@ class Demo:
             ready=lambda: self._app is not None,
         )
 
-    def run(self, cache: Path, address: str) -> None:
-        """See `run` above."""
+    def run(self, cache: Path, address: str, why: str) -> None:
+        """See `run` above. `why`: the address is another than was asked for."""
         say = self._console.print
-        say(f"Open {address} and watch a model's inputs drift through 2013.\n")
+        say(f"Open {address}{why} to watch a model's inputs drift through 2013.")
         with preparing(self._console) as tell:
             folder = prepare(cache, tell)
         facts = orjson.loads((folder / MARKER).read_bytes())["facts"]
@@ -86,7 +86,9 @@ class Demo:
                 self._app.finish()
                 if months:
                     shown = {month: found for month, found in facts["months"].items() if month in {*months, "training"}}
-                    say("", drift_table(months), quality_table(shown), sep="\n")
+                    say("")
+                    say(drift_table(months))
+                    say(quality_table(shown))
                 if not (self._leave or stopped):
                     say(f"This was 2013. {address} and {address}/metrics stay until Ctrl-C.")
                 while not (self._leave or stopped):
@@ -94,11 +96,10 @@ class Demo:
             finally:
                 self._app.close()
 
-    def _watch(
-        self, app: App, days: Days, flights: int, stopped: Sequence[int]
-    ) -> Mapping[str, Sequence[Drift]]:
+    def _watch(self, app: App, days: Days, flights: int, stopped: Sequence[int]) -> Mapping[str, Sequence[Drift]]:
         """Let the days go by; what moved by the end of each month (`2013-04`) that is over."""
         months: dict[str, Sequence[Drift]] = {}
+        self._console.print("\nWhat moved most by the end of each month, PSI beside its limit:")
         with watching(self._console, flights) as tell:
             while not stopped and not days.ended():
                 app.step()
@@ -153,7 +154,9 @@ def _free(listen: Listen) -> Listen:
 def _stopped() -> Iterator[Sequence[int]]:
     """Not empty once SIGINT or SIGTERM came: from now on there is a state to be saved first."""
     came: list[int] = []
-    before = {number: signal.signal(number, lambda got, _: came.append(got)) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda got, _: came.append(got)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield came
     finally:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-_MOST = 3  # features that the line of a month names
+_MOST = 2  # features that the line of a month names: it fits 80 columns
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def month_line(month: str, drifts: Sequence[Drift]) -> Text:
     """What moved most by the end of a month (`2013-04`), each PSI beside its limit."""
     moved = sorted((drift for drift in drifts if drift.drifted), key=lambda drift: -drift.psi)
     named = [f"{drift.feature} {_psi(drift.psi)} (limit {drift.limit:.2f})" for drift in moved[:_MOST]]
-    return Text(f"{_short(month):4}") + Text(", ".join(named) or "nothing above its limit")
+    return Text(f"{_short(month)}  ") + Text(", ".join(named) or "nothing above its limit")
 
 
 def drift_table(months: Mapping[str, Sequence[Drift]]) -> Group:
