@@ -72,12 +72,17 @@ class MemoryStore:
 class RocksStore:
     """Rows in a RocksDB folder, which one process holds at a time."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises StateError where the folder is held by another process, unreadable or damaged."""
+    def __init__(self, path: Path, read_only: bool = False) -> None:
+        """Raises StateError where the folder is held by another process, unreadable or damaged.
+
+        `read_only`: as it was last saved, beside the process that holds it.
+        """
         self.path = path
+        access = AccessType.read_only() if read_only else AccessType.read_write()
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._db = Rdict(str(path), options=_options(), access_type=AccessType.read_write())
+            if not read_only:
+                path.mkdir(parents=True, exist_ok=True)
+            self._db = Rdict(str(path), options=_options(), access_type=access)
         except Exception as error:  # rocksdict raises bare Exception for everything RocksDB says
             raise StateError(_explained(path, error)) from None
         self._synced = WriteOptions()

@@ -1,7 +1,7 @@
 """`format: json`: one JSON object a record (INTERFACE §2)."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,10 +10,11 @@ import orjson
 from numpy.typing import NDArray
 
 from exporter.batch import Batch
-from exporter.config import Field, Topic
+from exporter.config import Topic
 from exporter.decode import FUTURE, MOST_BYTES, Decoded, Reason, Reject, Schema, SchemaOf
 from exporter.decode.columns import canonical, column
 from exporter.decode.outputs import outputs
+from exporter.decode.places import Places
 from exporter.decode.times import parse_time
 from exporter.decode.typed import Taken, TypedDecoder, fits
 from exporter.sources import Partition, Records
@@ -61,9 +62,6 @@ class _Found:
             self.rejects[refused.reason] = replace(before, count=before.count + 1)
 
 
-Getter = Callable[[dict[str, Any], Records, int], Any]
-
-
 class JsonDecoder:
     """`labelled`: labels will look for these events by id, so an event without one is rejected."""
 
@@ -71,14 +69,7 @@ class JsonDecoder:
         self._topic = topic
         self._schema_of = schema_of
         self._needs_id = labelled or topic.role != "predictions"
-        fields = topic.fields
-        self._id = _getter(fields.id)
-        self._time = _getter(fields.time)
-        self._model = _getter(fields.model)
-        self._version = _getter(fields.version)
-        self._prediction = _getter(fields.prediction)
-        self._score = _getter(fields.score)
-        self._features = _features_getter(topic)
+        self._places = Places(topic)
         self._typed: TypedDecoder | None = None
 
     def decode(self, records: Records, now: int | None) -> Decoded:
@@ -134,17 +125,17 @@ class JsonDecoder:
     def _strangers(self, value: bytes) -> list[str]:
         """Names in an event that the typed decoder took, unknown to its reference."""
         assert self._typed is not None, "only an event that it took is asked about"
-        return [clean(name) for name in self._features(parse(value)) if name not in self._typed.schema.expected]
+        return [clean(name) for name in self._places.features(parse(value)) if name not in self._typed.schema.expected]
 
     def _accept(self, value: bytes, records: Records, i: int, found: "_Found") -> None:
         event = parse(value)
-        id_ = canonical(self._id(event, records, i))
+        id_ = canonical(self._places.id(event, records, i))
         if not id_ and self._needs_id:
             raise Unreadable("no_id", "the event has no id that a label could name")
-        model = canonical(self._model(event, records, i))
+        model = canonical(self._places.model(event, records, i))
         if model is None and self._topic.role == "predictions":
             raise Unreadable("no_model", "the event names no model")
-        version = clean(canonical(self._version(event, records, i)) or NO_VERSION)
+        version = clean(canonical(self._places.version(event, records, i)) or NO_VERSION)
         schema = None if model is None else self._schema_of(model, version)
         if schema is None and model is not None:
             raise Unreadable("unknown_model", f"the configuration has no model {clean(model)!r}")
@@ -156,12 +147,12 @@ class JsonDecoder:
         part = found.versions.setdefault((model, version), _Rows(schema))
         part.rows.append(i)
         part.ids.append(id_ or "")
-        part.features.append(self._features(event))
-        part.predictions.append(self._prediction(event, records, i))
-        part.scores.append(self._score(event, records, i))
+        part.features.append(self._places.features(event))
+        part.predictions.append(self._places.prediction(event, records, i))
+        part.scores.append(self._places.score(event, records, i))
 
     def _time_of(self, event: dict[str, Any], records: Records, i: int, latest: int | None) -> int:
-        written = self._time(event, records, i)
+        written = self._places.time(event, records, i)
         if written is None and records.timestamps is not None:
             time: int | None = records.timestamps[i] * 1_000_000
         else:
@@ -194,7 +185,7 @@ def parse(value: bytes) -> dict[str, Any]:
 
 def time_of(topic: Topic) -> Callable[[bytes], int | None]:
     """The event time of a recorded line, by which files are merged; None where it has none."""
-    getter = _getter(topic.fields.time)
+    getter = Places(topic).time
     nothing = Records(Partition("", 0), (), (), 0)
 
     def of(line: bytes) -> int | None:
@@ -209,63 +200,6 @@ def time_of(topic: Topic) -> Callable[[bytes], int | None]:
 def clean(text: str) -> str:
     """Text that can be written as UTF-8: JSON may smuggle in half a surrogate pair."""
     return text.encode("utf-8", "replace").decode()
-
-
-def _getter(place: Field | None) -> Getter:
-    if place is None:
-        return lambda event, records, i: None
-    match place.kind:
-        case "const":
-            return lambda event, records, i: place.value
-        case "key":
-            return lambda event, records, i: _text(records.keys[i]) if records.keys else None
-        case "header":
-            return lambda event, records, i: _header(records, i, place.name)
-    if len(place.path) == 1:
-        name = place.path[0]
-        return lambda event, records, i: event.get(name)
-    return lambda event, records, i: _at(event, place.path)
-
-
-def _at(event: Any, path: Sequence[str]) -> Any:
-    for name in path:
-        if not isinstance(event, dict):
-            return None
-        event = event.get(name)
-    return event
-
-
-def _text(raw: bytes | None) -> str | None:
-    return None if raw is None else raw.decode("utf-8", "replace")
-
-
-def _header(records: Records, i: int, name: str) -> str | None:
-    for key, raw in (records.headers[i] if records.headers else ()) or ():
-        if key == name:
-            return _text(raw)
-    return None
-
-
-def _features_getter(topic: Topic) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    place = topic.fields.features
-    if place is None:
-        return lambda event: {}
-    if place.path:
-        path = place.path
-
-        def nested(event: dict[str, Any]) -> dict[str, Any]:
-            found = _at(event, path)
-            return found if isinstance(found, dict) else {}
-
-        return nested
-    others = {f.path[0] for f in _other_fields(topic) if f.kind == "path" and f.path}
-    return lambda event: {name: value for name, value in event.items() if name not in others}
-
-
-def _other_fields(topic: Topic) -> list[Field]:
-    fields = topic.fields
-    named = (fields.id, fields.time, fields.model, fields.version, fields.prediction, fields.score, fields.label)
-    return [place for place in (*named, *fields.baselines.values()) if place is not None]
 
 
 def _batch(model: str, version: str, part: _Rows, position: NDArray[np.intp], times: NDArray[np.int64]) -> Batch:

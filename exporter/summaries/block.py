@@ -51,7 +51,7 @@ class Layout:
 
     def signature(self) -> str:
         """Equal for two layouts whose blocks merge."""
-        return hash_of(repr([(c, c.bins) for c in self.columns])).to_bytes(8, "big").hex()
+        return f"{hash_of(repr([_spelled(column) for column in self.columns])):016x}"
 
     def encode(self, batch: Batch) -> "Encoded":
         """Each cell's place in the flat vectors; a column that the batch lacks is missing in every row."""
@@ -87,6 +87,14 @@ class Layout:
             np.array([row for row, _ in batch.unexpected], dtype=np.intp),
             np.array(names, dtype=np.intp),
         )
+
+
+def _spelled(column: ColumnSpec) -> tuple[object, ...]:
+    """The same in every process, which the order of a set is not."""
+    bins = column.bins
+    if isinstance(bins, NumericBins):
+        return column.name, column.output, bins.bins, bins.least, bins.greatest, column.mean, column.deviation
+    return column.name, column.output, bins.categories, sorted(bins.rest), bins.complete
 
 
 def _column(batch: Batch, spec: ColumnSpec) -> Column | None:

@@ -65,8 +65,8 @@ class Moments:
 
     def _observe(self, column: int, x: NDArray[np.float64]) -> None:
         centre, exponent = float(self.scale.centre[column]), int(self.scale.exponent[column])
-        z = x - centre
-        z *= 2.0**-exponent
+        with np.errstate(over="ignore"):  # at the end of the doubles: then the value is far, and summed on its own
+            z = np.ldexp(x - centre, -exponent)
         near = np.abs(z) <= NEAR
         if not near.all():
             self._observe_far(column, x[~near & np.isfinite(x)])
