@@ -307,6 +307,7 @@ class App:
             lag={(partition.topic, partition.number): n for partition, n in self.health.lag.items()},
             watermark=self.watermark.closed,
             caught_up=self.health.caught_up,
+            every=self.config.evaluate_every.ns / 1e9,
         )
 
     def date(self) -> str:

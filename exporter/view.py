@@ -52,7 +52,8 @@ class VersionView:
 
 @dataclass(frozen=True)
 class PageView:
-    """`problems`: what an operator should know, a sentence each (a topic missing, a save that failed, …)."""
+    """`problems`: what an operator should know, a sentence each (a topic missing, a save that failed, …). `every`:
+    seconds from one tick to the next."""
 
     at: int
     release: str
@@ -64,3 +65,4 @@ class PageView:
     watermark: int | None
     caught_up: bool
     problems: tuple[str, ...] = ()
+    every: float = 15.0

@@ -59,7 +59,7 @@ class Demo:
         self._console = Console(highlight=False, markup=False, emoji=False)
         self._app: App | None = None
         self._first_page = Snapshot.of([process_metrics()])
-        self._first_view = PageView(time.time_ns(), __version__, (), {}, {}, {}, {}, None, caught_up=False)
+        self._first_view = PageView(time.time_ns(), __version__, (), {}, {}, {}, {}, None, caught_up=False, every=1.0)
 
     def site(self) -> Site:
         return Site(

@@ -1,8 +1,9 @@
 // Keeps the page fresh in place: what is open stays open, and nothing jumps, as it would with a reload.
 "use strict";
 
-const EVERY = 15_000; // milliseconds; a tick of the exporter
+const PATIENCE = 15_000; // milliseconds
 let latest = 0; // an answer that was overtaken by a later question is dropped
+let waiting = 0; // questions without an answer
 
 function here() {
   return document.querySelector("main").dataset.here ?? location.search;
@@ -10,9 +11,10 @@ function here() {
 
 async function show(url) {
   const mine = ++latest;
+  waiting++;
   const stale = document.getElementById("stale");
   try {
-    const answer = await fetch(url || location.pathname, { signal: AbortSignal.timeout(EVERY) });
+    const answer = await fetch(url || location.pathname, { signal: AbortSignal.timeout(PATIENCE) });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (mine !== latest) return;
@@ -22,6 +24,8 @@ async function show(url) {
     if (mine !== latest || !stale.hidden) return;
     stale.textContent = `The exporter does not answer since ${new Date().toLocaleTimeString()}; this is its last page.`;
     stale.hidden = false;
+  } finally {
+    waiting--;
   }
 }
 
@@ -41,11 +45,16 @@ function swap(page) {
 }
 
 function refresh() {
-  // Nobody looks, or somebody is about to copy a figure.
-  if (!document.hidden && getSelection().isCollapsed) show(here());
+  // Nobody looks, somebody is about to copy a figure, or has just asked for something else.
+  if (!waiting && !document.hidden && getSelection().isCollapsed) show(here());
 }
 
-setInterval(refresh, EVERY);
+function soon() {
+  const again = () => (refresh(), soon());
+  setTimeout(again, document.querySelector("main").dataset.every * 1000); // nothing is new between two ticks
+}
+
+soon();
 document.addEventListener("visibilitychange", refresh);
 addEventListener("popstate", () => show(location.search));
 document.addEventListener("click", (event) => {
