@@ -1,12 +1,16 @@
 """Features with their counts, one by one as people think of them, and the flat tables made of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
 
+from exporter.reference import Reference, ReferenceColumn
+from exporter.statistics import Comparison
 from exporter.statistics.tables import Tables
+from exporter.summaries.bins import CategoryBins, category_bins
+from exporter.summaries.block import ColumnSpec, Layout
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,27 @@ def tables(*features: Feature) -> Tables:
         value=value,
         deviation=np.array([feature.deviation for feature in features]),
     )
+
+
+def category_column(rows: Mapping[str, int]) -> ReferenceColumn:
+    """The reference of a feature by how many of its rows each category has."""
+    bins = category_bins((text, count) for text, count in rows.items() if count)
+    column = ReferenceColumn(bins, np.zeros(bins.size, dtype=np.int64), np.full(bins.values, np.nan))
+    return replace(column, counts=category_counts(column, rows))
+
+
+def category_counts(column: ReferenceColumn, rows: Mapping[str, int]) -> np.ndarray:
+    assert isinstance(column.bins, CategoryBins)
+    codes = [column.bins.code_of(text) for text in rows]
+    return np.bincount(codes, list(rows.values()), column.bins.size).astype(np.int64)
+
+
+def comparison_with(*columns: ReferenceColumn) -> Comparison:
+    """The features `0`, `1`, … beside these references."""
+    features = {str(i): column for i, column in enumerate(columns)}
+    layout = Layout(tuple(ColumnSpec(name, False, column.bins) for name, column in features.items()))
+    reference = Reference("m", None, "binary", columns[0].rows, 0, features, {})
+    return Comparison(layout, reference, (), 0.1, {}, {})
 
 
 @st.composite

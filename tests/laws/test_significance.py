@@ -1,5 +1,6 @@
 """Significance: the p-value and the limit of PSI keep what the papers and an exact count promise."""
 
+from collections.abc import Mapping
 from itertools import product
 from math import comb, prod
 
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from exporter.statistics.distances import psi
-from exporter.statistics.significance import PSI_OF_A_TENTH, conditional_moments, held_out, p_value, psi_limit
-from tests.laws.ragged import Feature, features, tables
+from exporter.statistics.significance import PSI_OF_A_TENTH, conditional_moments, p_value, psi_limit
+from exporter.statistics.tables import Tables
+from tests.laws.ragged import Feature, category_column, category_counts, comparison_with, features, tables
 
 SPARSE_AND_ONE = Feature([1, 0, 0, 6, 9], [0, 2, 1, 40, 60])
 ALL_SPARSE = Feature([1, 1, 1, 0], [30, 30, 30, 30])
@@ -124,15 +126,75 @@ def test_with_one_bin_left_psi_is_zero_and_there_is_neither() -> None:
     assert np.isnan(psi_limit(one_bin, np.array([0.1]))[0])
 
 
-def test_held_out_leaves_out_the_rows_that_chose_and_counts_unseen_as_other() -> None:
-    number = Feature([3, 4, 1], [10, 20, 0], [1.0, 2.0], 1.0)
-    carrier = Feature([5, 2, 6, 1, 0], [40, 30, 20, 0, 10])  # two categories, other, unseen, missing
-    chose = np.array([0, 0, 0, 4, 3, 2, 0, 1])
-    found = held_out(tables(number, carrier), chose, unseen=np.array([6]))
-    assert found.window.tolist() == [3, 4, 1, 5, 2, 7, 0, 0]
-    assert found.reference.tolist() == [10, 20, 0, 36, 27, 18, 0, 9]
-    assert found.rows.tolist() == [8, 14]
-    assert found.reference_rows.tolist() == [30, 90]
+ALIKE = dict.fromkeys([f"{i:02}" for i in range(40)], 250)
+ONE_STANDS_OUT = {**ALIKE, "JFK": 400}
+
+
+def as_tested(reference: Mapping[str, int], window: Mapping[str, int]) -> Tables:
+    column = category_column(reference)
+    comparison = comparison_with(column)
+    return comparison.tested(comparison.tables(category_counts(column, window)))
+
+
+def test_a_category_that_has_its_bin_by_chance_is_tested_as_other() -> None:
+    found = as_tested(ONE_STANDS_OUT, ONE_STANDS_OUT)
+    # JFK, 31 of the 40 that are alike, other, unseen, missing, invalid
+    assert found.window.tolist() == [400] + [0] * 31 + [10_000, 0, 0, 0]
+    assert found.reference.tolist() == found.window.tolist()
+
+
+def test_what_is_tested_as_other_is_measured_by_itself() -> None:
+    column = category_column(ONE_STANDS_OUT)
+    comparison = comparison_with(column)
+    found = comparison.tables(category_counts(column, ONE_STANDS_OUT))
+    comparison.tested(found)
+    assert found.window.tolist() == [400] + [250] * 31 + [2250, 0, 0, 0]
+
+
+def test_where_each_category_has_a_bin_all_that_cannot_be_absent_by_chance_keep_it() -> None:
+    found = as_tested({"EWR": 5000, "JFK": 3000, "LGA": 20, "TEB": 5}, {"EWR": 5000, "JFK": 3000, "LGA": 20, "HPN": 5})
+    # EWR, JFK, LGA, TEB, other, unseen, missing, invalid
+    assert found.window.tolist() == [5000, 3000, 20, 0, 5, 0, 0, 0]
+    assert found.reference.tolist() == [5000, 3000, 20, 0, 5, 0, 0, 0]
+
+
+def test_a_category_that_grew_stands_out_by_that() -> None:
+    window = {**ALIKE, "07": 750}
+    found = as_tested(ALIKE, window)
+    assert found.window[7] == 750
+    assert p_value(found)[0] < 1e-6
+
+
+def test_where_no_category_stands_out_there_is_no_p_value() -> None:
+    assert np.isnan(p_value(as_tested(ALIKE, ALIKE))[0])
+
+
+def test_new_categories_are_drift_where_they_are_more_than_the_rare_ones_were() -> None:
+    assert p_value(as_tested(ALIKE, {**ALIKE, "new": 500}))[0] < 1e-6
+
+
+def test_new_categories_are_no_drift_where_as_many_rows_of_the_reference_were_of_rare_ones() -> None:
+    before = {"EWR": 5000, "JFK": 3000} | {f"N{i}": 1 for i in range(2000)}
+    after = {"EWR": 5000, "JFK": 3000} | {f"M{i}": 1 for i in range(2000)}
+    assert p_value(as_tested(before, after))[0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("n", [300, 10_000, 1_000_000])
+@pytest.mark.parametrize("power", [1.0, 1.5, 3.0])
+def test_an_undrifted_window_is_called_drifted_one_time_in_twenty_however_many_categories(n: int, power: float) -> None:
+    """With Zipf ^3 the rarest of 500 categories are absent, with the others there are far more than bins."""
+    random = np.random.default_rng(20131101)
+    shares = np.arange(1.0, 501) ** -power
+    shares /= shares.sum()
+    names = [f"{i}" for i in range(500)]
+    columns, windows = [], []
+    for _ in range(400):
+        columns.append(category_column(dict(zip(names, random.multinomial(3000, shares).tolist(), strict=True))))
+        window = dict(zip(names, random.multinomial(n, shares).tolist(), strict=True))
+        windows.append(category_counts(columns[-1], window))
+    comparison = comparison_with(*columns)
+    found = p_value(comparison.tested(comparison.tables(np.concatenate(windows))))
+    assert np.mean(found < 0.05) == pytest.approx(0.05, abs=0.033)  # three standard errors
 
 
 @pytest.mark.parametrize("bins", [2, 5, 20, 36])
