@@ -62,7 +62,6 @@ def _of_classes(rule: OutputRule, said: Any, given: Any) -> tuple[Any, float]:
     if any(not isnan(p) and not 0 <= p <= 1 for p in shares.values()):
         return said, inf
     if said is None:
-        known = [name for name in rule.classes if not isnan(shares.get(name, nan))]
-        ranked = known or [name for name, p in shares.items() if not isnan(p)]
+        ranked = [name for name in dict.fromkeys((*rule.classes, *shares)) if not isnan(shares.get(name, nan))]
         said = max(ranked, key=shares.__getitem__) if ranked else None
     return said, shares.get(canonical(said) or "", nan)
