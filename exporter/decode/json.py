@@ -175,12 +175,18 @@ def parse(value: bytes) -> dict[str, Any]:
         event = orjson.loads(value)
     except orjson.JSONDecodeError as strict:
         try:
-            event = json.loads(value)
+            event = json.loads(value, parse_int=_integer)
         except (ValueError, RecursionError):
             raise Unreadable("not_json", str(strict)[:_EXAMPLE_LENGTH]) from None
     if not isinstance(event, dict):
         raise Unreadable("not_json", f"JSON, but no object: {type(event).__name__}")
     return event
+
+
+def _integer(written: str) -> int | float:
+    """As orjson reads it, so that a number is one category whatever else the event holds."""
+    value = int(written) if len(written) <= len(str(-(2**63))) else 2**64
+    return value if -(2**63) <= value < 2**64 else float(written)
 
 
 def time_of(topic: Topic) -> Callable[[bytes], int | None]:
