@@ -178,14 +178,17 @@ class ByTheText:
             self.log_r = [min(log_r, 0.0) for log_r in self.log_r]
 
     def largest_effect(self) -> float:
+        """The text's √(TV²−e0²)/δ over the bins that differ by 1.6 deviations, as of normal noise e^{−1.6²/2} does."""
         delta = self.feature.tolerance
         found = []
         for half in self.halves:
-            tv = sum(abs(o - e) for o, e in zip(half["O"], half["E"], strict=True)) / half["N1"] / 2
             n_eff = half["N1"] ** 2 / half["N2"]
-            e0 = 0.5 * math.sqrt(2 / math.pi) * sum(math.sqrt(r * (1 - r)) for r in self.r)
-            e0 *= math.sqrt(self.phi / n_eff + 1 / self.m)
-            found.append((e0, math.sqrt(max(tv**2 - e0**2, 0.0)) / delta))
+            width = self.phi / n_eff + 1 / self.m
+            apart = [abs(o - e) / half["N1"] for o, e in zip(half["O"], half["E"], strict=True)]
+            s = [math.sqrt(r * (1 - r) * width) for r in self.r]
+            tv = sum(d for d, deviation in zip(apart, s, strict=True) if d > 1.6 * deviation) / 2
+            e0 = 0.5 * math.sqrt(2 / math.pi) * sum(s)
+            found.append((e0, math.sqrt(max(tv**2 - (math.exp(-(1.6**2) / 2) * e0) ** 2, 0.0)) / delta))
         usable = [effect for e0, effect in found if e0 <= delta / 2]
         return max(usable) if usable else found[-1][1]
 
