@@ -69,6 +69,7 @@ class KafkaSource:
         self._ids: dict[str, object] = {}
         self._refusals = 0
         self._refusal = self._commit_refusal = ""
+        self._commits_refused = 0
         self._next_attempt = 0.0
         self._polled = self._next_look = time.monotonic()
         self._problems: dict[str, str] = {}
@@ -220,7 +221,7 @@ class KafkaSource:
             return []
         bounds: Bounds = waiting.future.value
         self._find(connection)  # the look-up asked for the topics too: one may turn out to be another
-        placed = [self._begin(partition, bounds) for partition in sorted(wanted & bounds.ends.keys())]
+        placed = [self._begin(partition, bounds) for partition in sorted(wanted) if partition in bounds.ends]
         connection.read_from({p: self._positions[p] for p in self._lag}, [records.partition for records in placed])
         return placed
 
@@ -287,7 +288,9 @@ class KafkaSource:
                 times[partition] += seconds
 
     def _committed(self, offsets: object, answer: object) -> None:
-        self._commit_refusal = str(answer) if isinstance(answer, Exception) else ""
+        refused = isinstance(answer, Exception)
+        self._commits_refused = self._commits_refused + 1 if refused else 0
+        self._commit_refusal = str(answer)
 
     def _troubles(self) -> Iterator[tuple[str, str]]:
         """A key and a sentence for everything that is wrong now."""
@@ -325,19 +328,19 @@ class KafkaSource:
         stuck = [p for p, lag in self._lag.items() if lag and self._polled - self._moved[p] > STUCK and p not in silent]
         if stuck:
             yield "stuck", f"{_named(stuck)} has records, but the broker sends none; its log may be damaged"
-        if self._commit_refusal:
-            yield (
-                "commit",
-                f"positions cannot be committed to group {self._config.group_id} ({self._commit_refusal}); "
-                "nothing is lost, but dashboards of consumer lag will not know; grant Read on the group to the exporter's user",
-            )
+        if self._commits_refused > 1:  # the very first one finds Kafka still making room for positions
+            problem = f"positions cannot be committed to group {self._config.group_id} ({self._commit_refusal})"
+            remedy = "nothing is lost, but dashboards of consumer lag will not know; grant Read on the group"
+            yield "commit", f"{problem}; {remedy} to the exporter's user"
 
     def _tell(self, problems: dict[str, str]) -> None:
         """Each problem once when it begins and once when it is over."""
-        for key in problems.keys() - self._problems.keys():
-            log.warning("%s", problems[key])
-        for key in self._problems.keys() - problems.keys():
-            log.info("over: %s", self._problems[key])
+        for key, problem in problems.items():
+            if key not in self._problems:
+                log.warning("%s", problem)
+        for key, problem in self._problems.items():
+            if key not in problems:
+                log.info("over: %s", problem)
         self._problems = problems
 
 

@@ -9,9 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaError
 from kafka.future import Future
 from kafka.net.compat import KafkaNetClient
 
@@ -70,19 +72,21 @@ class Connection:
     def __init__(self, config: Kafka, topics: Collection[str]) -> None:
         """Raises OSError where the password cannot be read, KafkaError for options that contradict each other."""
         chosen = options(config)
+        client = KafkaNetClient(**chosen)
+        chosen["kafka_client"] = lambda **_: client  # one for both consumers
         self._topics = topics
         self._reading = {**chosen, "group_id": None}
         self._committing = {**chosen, "group_id": config.group_id}
-        self._client = KafkaNetClient(**self._reading)
-        self._cluster = self._client.cluster
+        self._client = client
+        self._cluster = client.cluster
         # The client hands neither on to its cluster; the second is how often a missing topic is asked for.
         self._cluster.config |= {"allow_auto_create_topics": False, "retry_backoff_ms": 1000}
         self.opened = time.monotonic()
-        self._client._net.start()
-        self._waiting = Waiting(self._client._manager.bootstrap_async())
+        client._net.start()
+        self._waiting = Waiting(client._manager.bootstrap_async())
         self._consumer: KafkaConsumer | None = None
         self._fetcher: PatientFetcher | None = None
-        self._last_commit = Future().success(None)
+        self._committed: dict[TopicPartition, OffsetAndMetadata] = {}
 
     @property
     def fetcher(self) -> PatientFetcher:
@@ -108,11 +112,11 @@ class Connection:
             elif refusal is not None:
                 raise refusal
             else:
-                self._consumer = KafkaConsumer(kafka_client=lambda **_: self._client, **self._reading)
+                self._consumer = KafkaConsumer(**self._reading)
                 self._fetcher = self._consumer._fetcher = PatientFetcher(
                     self._client, self._consumer._subscription, **self._reading
                 )
-                self._committer = KafkaConsumer(kafka_client=lambda **_: self._client, **self._committing)
+                self._committer = KafkaConsumer(**self._committing)
                 self._waiting = Waiting(self._cluster.set_topics(self._topics))
         return False
 
@@ -149,7 +153,8 @@ class Connection:
         """Returns at once; the next commit hears what became of this one: `answered(offsets, exception or None)`."""
         if self._consumer is not None:
             offsets = {TopicPartition(*partition): OffsetAndMetadata(at, "", -1) for partition, at in positions.items()}
-            self._last_commit = self._committer.commit_async(offsets, answered)
+            self._committed = offsets
+            self._committer.commit_async(offsets, answered)
 
     def bounds(self, partitions: Collection[Partition], time_ms: int | None) -> "Waiting":
         """For `Bounds`; a future that fails with KafkaError."""
@@ -157,8 +162,9 @@ class Connection:
 
     def close(self, wait: bool = True) -> None:
         """Takes 2 seconds at most, whatever the brokers do; without `wait` it goes on behind our back."""
-        if wait:
-            Waiting(self._last_commit).done(time.monotonic() + CLOSE)
+        if wait and self._committed:
+            with suppress(KafkaError):  # the last one may be under way still, and would be lost
+                self._committer.commit(self._committed, timeout_ms=1000 * CLOSE)
         closing = threading.Thread(target=self._client.close, daemon=True)  # it waits for the name server, for one
         closing.start()
         closing.join(CLOSE if wait else 0)

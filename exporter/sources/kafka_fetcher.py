@@ -15,7 +15,14 @@ from typing import Any
 
 from kafka import TopicPartition
 from kafka.consumer.fetcher import Fetcher
-from kafka.errors import CorruptRecordError, KafkaError, OffsetOutOfRangeError
+from kafka.errors import (
+    CorruptRecordError,
+    InconsistentTopicIdError,
+    KafkaError,
+    OffsetOutOfRangeError,
+    UnknownTopicIdError,
+    UnknownTopicOrPartitionError,
+)
 from kafka.future import Future
 from kafka.record import MemoryRecords
 
@@ -23,6 +30,8 @@ from exporter.sources.kafka_batches import Columns, unpack
 
 LOOKUP_MS = 30_000
 EARLIEST, LATEST = -2, -1  # instead of a time, in the protocol's ListOffsets
+# Before reading on where a topic was gone, it has to be seen that it is the same topic.
+GONE = {error.errno for error in (UnknownTopicOrPartitionError, UnknownTopicIdError, InconsistentTopicIdError)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]  # kafka-python has no type
         self.ends: dict[TopicPartition, int] = {}  # what can be read: the last stable offset
         self.heard: dict[TopicPartition, float] = {}  # when the broker last answered, monotonic
         self.refused: dict[TopicPartition, KafkaError] = {}  # how it answered, where not with records
-        self.lost: set[TopicPartition] = set()  # whose position the log does not have
+        self.lost: set[TopicPartition] = set()  # not where we thought, or gone
         self.corrupt: Counter[TopicPartition] = Counter()  # offsets passed over
         self.flaws: dict[TopicPartition, str] = {}  # why, last time
 
@@ -78,7 +87,9 @@ class PatientFetcher(Fetcher):  # type: ignore[misc]  # kafka-python has no type
         except KafkaError as error:
             self.refused[partition] = error
             return None
-        if answer.error_code == 0:
+        if answer.error_code in GONE:
+            self.lost.add(partition)
+        elif answer.error_code == 0:
             self.refused.pop(partition, None)
             self.ends[partition] = answer.last_stable_offset
         if part is not None:
@@ -103,24 +114,31 @@ class _Batches(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python 
         return False  # `unpack` leaves out what lies before the offset that was asked for
 
     def _unpack_records(self, partition: TopicPartition, records: MemoryRecords, *_: Any) -> Iterator[Columns]:
-        while records.has_next():
-            batch = None
+        batch = _next(records)
+        while batch is not None:
+            self.bytes_read += 1  # more than none: this partition comes last in the next request, so that none starves
             try:
-                batch = records.next_batch()
                 columns = self._columns(batch)
             except Exception as error:  # each codec has its own
-                here, self.next_fetch_offset = self.next_fetch_offset, self._beyond(batch, records)
+                here, following = self.next_fetch_offset, _next(records)
+                self.next_fetch_offset = self._beyond(batch, following)
                 self._report(partition, self.next_fetch_offset - here, f"offset {here}: {error}")
-                break  # what the batch meant for its transaction is lost: the next answer tells it anew
-            self.next_fetch_offset = batch.next_offset if batch.magic >= 2 else batch.base_offset + 1
-            if columns is not None:
-                if columns.corrupt:
-                    self._report(partition, columns.corrupt, f"within the batch at offset {batch.base_offset}")
-                yield columns
+                if self.aborted_transactions or self.aborted_producer_ids:
+                    break  # the batch may have been the mark where an aborted one ends: the next answer tells anew
+            else:
+                following = _next(records)
+                self.next_fetch_offset = batch.next_offset if batch.magic >= 2 else batch.base_offset + 1
+                if columns is not None:
+                    if columns.corrupt:
+                        self._report(partition, columns.corrupt, f"within the batch at offset {batch.base_offset}")
+                    yield columns
+            batch = following
         self.drain()
 
     def _columns(self, batch: Any) -> Columns | None:
         """None: it marks a transaction's end, or was taken back. Raises whatever a codec raises."""
+        if isinstance(batch, Exception):
+            raise batch
         if not batch.validate_crc():
             raise CorruptRecordError("the checksum is not that of the content")
         if batch.magic < 2:
@@ -139,21 +157,25 @@ class _Batches(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python 
         data, count = bytes(batch._buffer), batch.records_count
         return unpack(data, batch._pos, count, batch.base_offset, batch.first_timestamp, logged, self.fetch_offset)
 
-    def _beyond(self, batch: Any, records: MemoryRecords) -> int:
-        """The first offset after a batch whose own header may be wrong: the next batch knows it, else the least that
-        can be meant; where that is too little the broker sends the batch again and we come here again."""
+    def _beyond(self, batch: Any, following: Any) -> int:
+        """The first offset after a batch whose own header may be wrong: the following batch knows it, else the least
+        that can be meant; where that is too little the broker sends the batch again and we come here again.
+        """
         likely = []
-        try:
-            following = records.next_batch()
-        except Exception:  # broken too
-            following = None
-        if following is not None and following.magic >= 2:  # older ones give the offset of their last record
+        if getattr(following, "magic", 0) >= 2:  # older ones give the offset of their last record
             likely = [following.base_offset]
-        elif batch is not None:
-            counted = batch.base_offset + 1 if batch.magic < 2 else batch.base_offset + batch.records_count
-            likely = [counted] if batch.magic < 2 else sorted([counted, batch.next_offset])
-        here: int = self.next_fetch_offset
+        elif getattr(batch, "magic", 0) >= 2:
+            likely = sorted([batch.base_offset + batch.records_count, batch.next_offset])
+        here = self.next_fetch_offset
         return next((offset for offset in likely if here < offset <= self.end), here + 1)
+
+
+def _next(records: MemoryRecords) -> Any:
+    """The next batch; where even its header makes no sense, the exception that says so; None at the end."""
+    try:
+        return records.next_batch()
+    except Exception as error:
+        return error
 
 
 def _unpack_old(batch: Any, first: int) -> Columns:

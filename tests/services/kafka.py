@@ -7,10 +7,13 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+from kafka.record.util import calc_crc32c
 
 from tests.services.need import need
 from tests.services.prometheus import free_port
@@ -41,12 +44,16 @@ class Kafka:
         self._properties = folder / "server.properties"
         self._java = [need("java", "default-jre-headless"), *JVM, "-cp", f"{jars}/*"]
         self._process: subprocess.Popen[bytes] | None = None
-        controller = f"127.0.0.1:{free_port()}"
+        self._controller = f"127.0.0.1:{free_port()}"
+        self._configure()
+        self._run("kafka.tools.StorageTool", "format", "--cluster-id", "4L6g3nShT-eMCtK--X86sw", "--config").wait(START)
+
+    def _configure(self) -> None:
         settings = {
             "process.roles": "broker,controller",
             "node.id": 1,
-            "controller.quorum.voters": f"1@{controller}",
-            "listeners": f"PLAINTEXT://{self.servers},CONTROLLER://{controller}",
+            "controller.quorum.voters": f"1@{self._controller}",
+            "listeners": f"PLAINTEXT://{self.servers},CONTROLLER://{self._controller}",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": self.data,
             # One node has one replica of everything, and few partitions of its own topics are quick to open.
@@ -58,11 +65,13 @@ class Kafka:
             # After a kill the node registers anew once its old session has expired, by default after 9 seconds.
             "broker.session.timeout.ms": 1000,
             "broker.heartbeat.interval.ms": 200,
+            # A test may forbid something; what is not forbidden is allowed.
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "allow.everyone.if.no.acl.found": "true",
             # As brokers come: whoever asks for a topic that is not there creates it, unless told not to.
             "auto.create.topics.enable": "true",
         }
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-        self._run("kafka.tools.StorageTool", "format", "--cluster-id", "4L6g3nShT-eMCtK--X86sw", "--config").wait(START)
 
     def _run(self, program: str, *arguments: str) -> "subprocess.Popen[bytes]":
         with self._log.open("ab") as log:
@@ -90,6 +99,20 @@ class Kafka:
     def kill(self) -> None:
         """What a power cut or the kernel's OOM killer does."""
         self._end(signal.SIGKILL)
+
+    def move(self, servers: str) -> None:
+        """A broker that takes over from this one, which is gone for good: the same data elsewhere, once started."""
+        self.kill()
+        self.servers = servers
+        self._configure()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Meanwhile it takes connections and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        yield
+        self._process.send_signal(signal.SIGCONT)
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
@@ -121,6 +144,17 @@ class Kafka:
         with KafkaAdminClient(bootstrap_servers=self.servers) as admin:
             admin.delete_records({TopicPartition(topic, partition): before})
 
+    @contextmanager
+    def forbidden(self, topic: str) -> Iterator[None]:
+        """Meanwhile nobody may read the topic, though it can be seen."""
+        pattern = ResourcePattern(ResourceType.TOPIC, topic)
+        nobody = ACL("User:ANONYMOUS", "*", ACLOperation.READ, ACLPermissionType.DENY, pattern)
+        everybody = ACL("User:*", "*", ACLOperation.ALL, ACLPermissionType.ALLOW, pattern)
+        with KafkaAdminClient(bootstrap_servers=self.servers) as admin:
+            admin.create_acls([everybody, nobody])
+            yield
+            admin.delete_acls([nobody])
+
     def committed(self, group: str, topic: str, partition: int = 0) -> int | None:
         """Where the group says it is, as dashboards of consumer lag see it."""
         with KafkaConsumer(bootstrap_servers=self.servers, group_id=group, enable_auto_commit=False) as consumer:
@@ -144,14 +178,18 @@ class Kafka:
                 producer.send(topic, value, key, list(headers), partition, timestamp_ms)
             producer.flush()
 
-    def transact(self, topic: str, values: Sequence[bytes | None], partition: int = 0, *, commit: bool = True) -> None:
-        """The same in a transaction of its own, committed or aborted: one more offset goes to its end marker."""
+    @contextmanager
+    def transaction(
+        self, topic: str, values: Sequence[bytes | None], partition: int = 0, *, commit: bool = True
+    ) -> Iterator[None]:
+        """The same in a transaction of its own, open until the end: then one more offset goes to its end marker."""
         with self._producer(transactional_id=f"{topic}-{partition}") as producer:
             producer.init_transactions()
             producer.begin_transaction()
             for value in values:
                 producer.send(topic, value, partition=partition)
             producer.flush()
+            yield
             if commit:
                 producer.commit_transaction()
             else:
@@ -159,22 +197,28 @@ class Kafka:
 
     def _producer(self, **options: object) -> KafkaProducer:
         # It waits for flush(): one call makes one batch, so that a test knows which records share one.
-        return KafkaProducer(bootstrap_servers=self.servers, batch_size=900_000, linger_ms=60_000, **options)
+        sizes = {"batch_size": 900_000, "max_request_size": 8 << 20}
+        return KafkaProducer(bootstrap_servers=self.servers, linger_ms=60_000, **sizes, **options)
 
-    def damage(self, topic: str, offset: int, at: int = HEADER + 8, partition: int = 0) -> None:
-        """Flip one bit of a stopped broker's disk: in the batch that holds `offset`, `at` bytes from its beginning."""
+    def damage(self, topic: str, offset: int, at: int = HEADER + 8, *, bits: int = 1, seal: bool = False) -> None:
+        """Flip bits on a stopped broker's disk: in partition 0's batch that holds `offset`, `at` bytes from its
+        beginning. `seal`: the checksum is that of the damaged content, as if a producer had sent it so.
+        """
         assert self._process is None, "stop the broker first: it has the file open"
-        [segment] = (self.data / f"{topic}-{partition}").glob("*.log")
+        [segment] = (self.data / f"{topic}-0").glob("*.log")
         content = bytearray(segment.read_bytes())
         start = 0
         while start < len(content):
             first, length = struct.unpack_from(">qi", content, start)
-            (delta,) = struct.unpack_from(">i", content, start + 23)
-            if first <= offset <= first + delta:
-                content[start + at] ^= 1
+            (last,) = struct.unpack_from(">i", content, start + 23)
+            end = start + 12 + length
+            if first <= offset <= first + last:
+                content[start + at] ^= bits
+                if seal:
+                    struct.pack_into(">I", content, start + 17, calc_crc32c(content[start + 21 : end]))
                 segment.write_bytes(content)
                 return
-            start += 12 + length
+            start = end
         raise ValueError(f"{topic} has no offset {offset} on disk")
 
 
