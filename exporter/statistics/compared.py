@@ -90,7 +90,7 @@ class Comparison:
                 ordered += [False] * size
                 value += [np.nan] * size
                 named = reference.counts[: bins.other].tolist()
-                once = named.count(1) + len(bins.rest)  # at most: what came once, or might have
+                once = named.count(1) + len(bins.rest)  # at most: the rest may have come once each
                 chosen += [*range(len(keep), len(keep) + len(named)), len(keep) + bins.unseen]
                 other += [len(keep) + bins.other] * (len(named) + 1)
                 had += [*named, once]
@@ -115,15 +115,15 @@ class Comparison:
         return Tables(window, self.counts, self.start, rows, reference, self.ordered, self.value, self.deviation)
 
     def tested(self, tables: Tables) -> Tables:
-        """The tables of a significance test: categories that got a bin of their own, or none, by chance are in `other`.
+        """The tables of a significance test: categories whose own bin, or want of one, may be chance are in `other`.
 
-        The bins were chosen by the reference's counts alone: the last of the most frequent categories are there because
-        they came often in just these rows, and `unseen` because it never came. With them, p < .05 on 66–100% of
-        undrifted windows with 500 categories by Zipf's law. A test by chance allows a choice only by both sides' rows
-        together. So a category keeps its bin if, of the rows of both sides, the reference's share by lot is three
-        standard deviations above the last one's count, or 0 where every category has a bin; and `unseen` does if it is
-        above what the once-seen ones account for (Good 1953): at most all that have no bin. Then .03–.06, with 1,000 to
-        100,000 rows in the reference, 100 to 1M in the window (docs/decisions/0004). Distances keep every bin.
+        The bins were chosen by the reference's rows alone: the last of the most frequent categories are there because
+        they came often in just these, and `unseen` because it never came. With them p < .05 on 65–100% of undrifted
+        windows (500 categories by Zipf's law, 10,000 rows on either side). A choice by the rows of both sides would do
+        no harm, so a bin stays if it would be there by those: the part of them that falls to the reference by lot is
+        three deviations above the least frequent of the chosen, or above 0 where every category has a bin. `unseen`
+        stays if it is more than what the once-seen categories make likely (Good 1953), at most all without a bin. Then
+        it is at most .06, with 5 to 20,000 categories (docs/decisions/0004: power, and what was not taken).
         """
         n, m = sizes(tables)
         share = per_bin(tables, m / (n + m))[self._chosen]
