@@ -65,7 +65,8 @@ class Law:
         self.rows: Floats = matrix.sum(axis=1)
         self.r: Floats = np.where(real, (matrix + 0.5) / (self.rows[:, None] + size / 2), 0.0)
         self.prior: Floats = np.where(real, 2 * size * self.r, 1.0)
-        self.epsilon: Floats = np.maximum(tolerance / 2, _sampling_error(self.r, self.rows))
+        error = variation_quantile(self.r, REFERENCE_ERROR) / np.sqrt(np.maximum(self.rows, 1.0))
+        self.epsilon: Floats = np.maximum(tolerance / 2, np.minimum(error, 1.0))
         self.tilts: Floats = _tilts(self.r, ragged.padded(ordered) > 0, self.epsilon)
 
 
@@ -79,8 +80,8 @@ def has_tilts(ragged: Ragged, ordered: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.add.reduceat(ordered.astype(np.int64), ragged.start) > 1
 
 
-def _sampling_error(r: Floats, rows: Floats) -> Floats:
-    """[K] τ, the quantile REFERENCE_ERROR of the total variation between a reference of `rows` rows and its truth.
+def variation_quantile(r: Floats, level: float) -> Floats:
+    """[K] q such that the total variation of n rows drawn from r, [K, W], is below q/√n with the chance `level`.
 
     ½ Σ|Z_i| of correlated normals, matched to a gamma by its first two moments (folded normal; STATISTICS §2).
     """
@@ -95,8 +96,7 @@ def _sampling_error(r: Floats, rows: Floats) -> Floats:
     varies = variance > 0
     shape = np.where(varies, mean**2 / np.where(varies, variance, 1.0), 1.0)
     scale = np.where(varies, variance / np.where(varies, mean, 1.0), 0.0)
-    with np.errstate(divide="ignore"):  # a reference without rows knows nothing: the ball is everything
-        return np.minimum(gammaincinv(shape, REFERENCE_ERROR) * scale / np.sqrt(rows), 1.0)
+    return np.asarray(gammaincinv(shape, level) * scale)
 
 
 def _tilts(r: Floats, ordered: NDArray[np.bool_], epsilon: Floats) -> Floats:

@@ -44,7 +44,10 @@ def unpack(data: bytes, like: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
     if found != expected:
         differing = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
         raise UnfitState(f"other arrays than expected: {', '.join(differing)}")
-    return {
-        name: np.frombuffer(raw, dtype=kind).reshape(shape).astype(like[name].dtype)
-        for name, (kind, shape, raw) in packed.items()
-    }
+    try:
+        return {
+            name: np.frombuffer(raw, dtype=kind).reshape(shape).astype(like[name].dtype)
+            for name, (kind, shape, raw) in packed.items()
+        }
+    except ValueError as error:
+        raise UnfitState(f"damaged: {error}") from None

@@ -8,15 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.detectors.huber import Floats
+from exporter.detectors.law import Ragged, variation_quantile
 
 SLOTS = 48
 """Hour of the day, and 24 more at the weekend."""
-
-WEEK = 7 * 24 * 3600 * 10**9
-"""Nanoseconds."""
-
-WEEKS = 2
-"""A reference over a shorter time has no season."""
 
 QUARTER = 15 * 60 * 10**9
 """Nanoseconds: the offset of no zone changes within a quarter of an hour of UTC."""
@@ -40,18 +35,19 @@ def tolerance_of(weeks: NDArray[np.int64], start: NDArray[np.intp], tolerance: F
 
     `weeks`: int64[weeks, SLOTS, B], the reference's counts; `start`: intp[K], where each feature's bins begin;
     `tolerance`: float64[K], what was configured, never less than which comes back. The difference is the total
-    variation of a slot in one week from the same slot in the others, less what chance explains: without that, 40 rows
-    a slot and week would make every tolerance .4.
+    variation of a slot in one week from the same slot in the others, less what chance explains in as large a share of
+    the weeks and slots: without that, 40 rows a slot and week would make every tolerance .2.
     """
-    others = weeks.sum(axis=0) - weeks
-    n, m = (np.add.reduceat(counts, start, axis=-1).astype(np.float64) for counts in (weeks, others))
-    sizes = np.diff(start, append=weeks.shape[-1])
-    p, q = weeks / np.repeat(np.maximum(n, 1), sizes, axis=-1), others / np.repeat(np.maximum(m, 1), sizes, axis=-1)
-    apart = np.add.reduceat(np.abs(p - q), start, axis=-1) / 2
-    common = weeks.sum(axis=0) / np.repeat(np.maximum(n.sum(axis=0), 1), sizes, axis=-1)
-    spread = np.add.reduceat(np.sqrt(common * (1 - common)), start, axis=-1) / np.sqrt(2 * np.pi)
-    both = (n > 0) & (m > 0)
-    noise = spread * np.sqrt(1 / np.maximum(n, 1) + 1 / np.maximum(m, 1))
-    beyond = np.where(both, np.sqrt(np.maximum(apart**2 - noise**2, 0)), np.nan)
-    ordinary = np.nanquantile(beyond.reshape(-1, len(start)), ORDINARY, axis=0)
-    return np.asarray(np.fmax(tolerance, ordinary))
+    ragged = Ragged(start, weeks.shape[-1])
+    beyond = np.zeros((len(weeks), SLOTS, len(start)))
+    for slot in range(SLOTS):
+        own = np.stack([ragged.padded(counts) for counts in weeks[:, slot]])
+        others = own.sum(axis=0) - own
+        n, m = own.sum(axis=-1), others.sum(axis=-1)
+        both = (n > 0) & (m > 0)
+        n, m = np.where(both, n, 1.0), np.where(both, m, 1.0)
+        apart = np.abs(own / n[..., None] - others / m[..., None]).sum(axis=-1) / 2
+        rows = np.maximum(own.sum(axis=(0, 2)), 1.0)
+        chance = variation_quantile(own.sum(axis=0) / rows[:, None], ORDINARY) * np.sqrt(1 / n + 1 / m)
+        beyond[:, slot] = np.where(both, np.sqrt(np.maximum(apart**2 - chance**2, 0.0)), 0.0)
+    return np.maximum(tolerance, np.quantile(beyond.reshape(-1, len(start)), ORDINARY, axis=0))

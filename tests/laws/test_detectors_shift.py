@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -354,6 +355,15 @@ def test_a_state_of_other_bins_is_refused() -> None:
         detector(NUMBERS).unpack(detector(COLOURS).pack())
     with pytest.raises(UnfitState, match="damaged"):
         detector(NUMBERS).unpack(b"\xc1")
+
+
+def test_a_state_of_another_release_is_refused() -> None:
+    document = msgspec.msgpack.decode(detector(NUMBERS).pack())
+    with pytest.raises(UnfitState, match="schema 999"):
+        detector(NUMBERS).unpack(msgspec.msgpack.encode(document | {"schema": 999}))
+    document["arrays"]["log_r"][2] = b"short"
+    with pytest.raises(UnfitState, match="damaged"):
+        detector(NUMBERS).unpack(msgspec.msgpack.encode(document))
 
 
 def test_each_slot_has_its_own_normal() -> None:
