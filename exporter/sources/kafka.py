@@ -17,6 +17,7 @@ from kafka.errors import KafkaError, LogTruncationError, TopicAuthorizationFaile
 
 from exporter.config.kafka import Kafka
 from exporter.sources import Partition, Records
+from exporter.sources import kafka_problems as problems
 from exporter.sources.kafka_batches import Columns, join
 from exporter.sources.kafka_connection import Connection, Waiting
 from exporter.sources.kafka_fetcher import Bounds
@@ -68,8 +69,7 @@ class KafkaSource:
         self._missing: set[str] = set()
         self._ids: dict[str, object] = {}
         self._refusals = 0
-        self._refusal = self._commit_refusal = ""
-        self._commits_refused = 0
+        self._refusal = ""
         self._next_attempt = 0.0
         self._polled = self._next_look = time.monotonic()
         self._problems: dict[str, str] = {}
@@ -90,20 +90,18 @@ class KafkaSource:
             records = self._turn(now + timeout)
         except Exception as error:  # nothing may stop the stream, and a consumer that raised is never polled again
             log.debug("closing the connection to Kafka", exc_info=True)
-            self._disconnect(f"{type(error).__name__}: {error}")
+            self._disconnect(str(error) or type(error).__name__)
             records = []
         self._polled = time.monotonic()
         if self._polled >= self._next_look:
             self._next_look = self._polled + 1
-            self._tell(dict(self._troubles()))
+            before, self._problems = self._problems, dict(self._troubles())
+            problems.tell(log, before, self._problems)
         return records
 
     def commit(self, positions: Mapping[Partition, int]) -> None:
-        try:
-            if self._connection is not None:
-                self._connection.commit(positions, self._committed)
-        except Exception as error:  # our truth is the saved state
-            self._committed(positions, error)
+        if self._connection is not None:
+            self._connection.commit(positions)
 
     def lag(self) -> Mapping[Partition, int]:
         """Records up to the last that may be read now, so those of an open transaction do not count.
@@ -236,14 +234,14 @@ class KafkaSource:
             at = start if self._config.start == "earliest" else bounds.times.get(partition, end)
         elif at < start:
             skipped = start - at
-            log.warning("%s: %d records were deleted before they were read", _named([partition]), skipped)
+            log.warning("%s: %d records were deleted before they were read", problems.named([partition]), skipped)
             at = start
         elif at > end:
             # The same topic was cut short, by the election of a leader that had less: what it has we have counted.
             # A topic of an earlier run cannot be told from one that was created anew.
             same = partition in self._start_ends
             why = "its log lost its end" if same else "the topic was created anew"
-            log.warning("%s: offset %d is beyond the end %d: %s", _named([partition]), at, end, why)
+            log.warning("%s: offset %d is beyond the end %d: %s", problems.named([partition]), at, end, why)
             at = end if same else start
         self._positions[partition] = at
         self._start_ends[partition] = end
@@ -268,9 +266,8 @@ class KafkaSource:
                 )
             if corrupt and time.monotonic() - self._flaw_told.get(partition, -REPEAT) >= REPEAT:
                 self._flaw_told[partition] = time.monotonic()
-                log.error(
-                    "%s: passed over %d corrupt records, %s", _named([partition]), corrupt, fetcher.flaws[partition]
-                )
+                flaw = fetcher.flaws[partition]
+                log.error("%s: passed over %d corrupt records, %s", problems.named([partition]), corrupt, flaw)
             self._lag[partition] = max(0, fetcher.ends.get(partition, self._start_ends[partition]) - at)
         return records
 
@@ -287,63 +284,30 @@ class KafkaSource:
             for partition in times:
                 times[partition] += seconds
 
-    def _committed(self, offsets: object, answer: object) -> None:
-        refused = isinstance(answer, Exception)
-        self._commits_refused = self._commits_refused + 1 if refused else 0
-        self._commit_refusal = str(answer)
-
     def _troubles(self) -> Iterator[tuple[str, str]]:
         """A key and a sentence for everything that is wrong now."""
-        if self._lag and not all(map(self._silent, self._lag)):
-            self._refusals, self._refusal = 0, ""
-        servers = ", ".join(self._config.bootstrap_servers)
-        look = "look at kafka.bootstrap_servers, kafka.security_protocol, tls and sasl, and at the network"
         connection = self._connection
-        if self._refusal:
-            yield "away", f"Kafka at {servers} cannot be read ({self._refusal}); {look}"
-        elif connection is not None and not connection.established and self._polled - connection.opened > PATIENCE:
-            yield "away", f"no Kafka broker answers at {servers}; {look}"
-        if connection is None or not connection.established:
+        established = connection is not None and connection.established
+        heard = connection.fetcher.heard if connection is not None and established else {}
+        silent = [partition for partition in heard if self._silent(partition)]
+        if len(silent) < len(heard):
+            self._refusals, self._refusal = 0, ""
+        waiting = not established and connection is not None and self._polled - connection.opened > PATIENCE
+        if self._refusal or waiting or (silent and len(silent) == len(heard)):
+            yield "away", problems.away(self._config.bootstrap_servers, self._refusal)
+        elif silent:
+            yield "silent", problems.silent(silent)
+        if connection is None or not established:
             return
         for topic in sorted(self._missing):
-            if connection.forbidden(topic):
-                yield topic, f"topic {topic} may not be read; grant Describe and Read on it to the exporter's user"
-            else:
-                yield topic, f"there is no topic {topic}; create it or correct `topics`"
-        fetcher = connection.fetcher
-        silent = [partition for partition in fetcher.heard if self._silent(partition)]
-        if silent and not self._refusal:
-            yield (
-                "silent",
-                f"no answer about {_named(silent)}; see whether every broker's advertised listener can be reached",
-            )
-        for partition, error in fetcher.refused.items():
+            yield topic, (problems.forbidden if connection.forbidden(topic) else problems.missing)(topic)
+        for partition, error in connection.fetcher.refused.items():
             if isinstance(error, TopicAuthorizationFailedError):
-                yield (
-                    partition.topic,
-                    f"topic {partition.topic} may not be read; grant Read on it to the exporter's user",
-                )
+                yield partition.topic, problems.forbidden(partition.topic)
             else:
-                yield str(partition), f"{_named([partition])} cannot be read ({error}); look at the broker's log"
+                yield str(partition), problems.unreadable(Partition(*partition), error)
         stuck = [p for p, lag in self._lag.items() if lag and self._polled - self._moved[p] > STUCK and p not in silent]
         if stuck:
-            yield "stuck", f"{_named(stuck)} has records, but the broker sends none; its log may be damaged"
-        if self._commits_refused > 1:  # the very first one finds Kafka still making room for positions
-            problem = f"positions cannot be committed to group {self._config.group_id} ({self._commit_refusal})"
-            remedy = "nothing is lost, but dashboards of consumer lag will not know; grant Read on the group"
-            yield "commit", f"{problem}; {remedy} to the exporter's user"
-
-    def _tell(self, problems: dict[str, str]) -> None:
-        """Each problem once when it begins and once when it is over."""
-        for key, problem in problems.items():
-            if key not in self._problems:
-                log.warning("%s", problem)
-        for key, problem in self._problems.items():
-            if key not in problems:
-                log.info("over: %s", problem)
-        self._problems = problems
-
-
-def _named(partitions: Collection[Partition], most: int = 3) -> str:
-    names = [f"{topic} partition {number}" for topic, number in sorted(partitions)]
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+            yield "stuck", problems.stuck(stuck)
+        if connection.uncommitted:
+            yield "commit", problems.uncommitted(self._config.group_id, connection.uncommitted)

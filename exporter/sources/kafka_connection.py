@@ -8,7 +8,7 @@ with a group brings no records while the group's coordinator is away, so one rea
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -66,7 +66,7 @@ def options(config: Kafka) -> dict[str, Any]:
 class Connection:
     """One client with one I/O thread. Tries the brokers, with back-off and jitter, until one answers or it is closed.
 
-    `opened` is when it began to, monotonic.
+    `opened` is when it began to, monotonic; `uncommitted` why commits are refused, if they are.
     """
 
     def __init__(self, config: Kafka, topics: Collection[str]) -> None:
@@ -79,13 +79,15 @@ class Connection:
         self._committing = {**chosen, "group_id": config.group_id}
         self._client = client
         self._cluster = client.cluster
-        # The client hands neither on to its cluster; the second is how often a missing topic is asked for.
+        # The client hands neither on to its cluster; the second is how often a missing topic is looked for.
         self._cluster.config |= {"allow_auto_create_topics": False, "retry_backoff_ms": 1000}
         self.opened = time.monotonic()
         client._net.start()
         self._waiting = Waiting(client._manager.bootstrap_async())
         self._consumer: KafkaConsumer | None = None
         self._fetcher: PatientFetcher | None = None
+        self._refused_commits = 0
+        self.uncommitted = ""
         self._committed: dict[TopicPartition, OffsetAndMetadata] = {}
 
     @property
@@ -117,7 +119,8 @@ class Connection:
                     self._client, self._consumer._subscription, **self._reading
                 )
                 self._committer = KafkaConsumer(**self._committing)
-                self._waiting = Waiting(self._cluster.set_topics(self._topics))
+                self._cluster.set_topics(self._topics)  # these, from now on, every minute
+                self._waiting = Waiting(self._client._manager.call_soon(self._cluster.refresh_metadata))
         return False
 
     def partitions(self, topic: str) -> set[Partition] | None:
@@ -149,15 +152,24 @@ class Connection:
         polled: dict[TopicPartition, Any] = self._consumer.poll(1000 * max(0.0, deadline - time.monotonic()))
         return polled
 
-    def commit(self, positions: Mapping[Partition, int], answered: Callable[[Any, Any], None]) -> None:
-        """Returns at once; the next commit hears what became of this one: `answered(offsets, exception or None)`."""
-        if self._consumer is not None:
-            offsets = {TopicPartition(*partition): OffsetAndMetadata(at, "", -1) for partition, at in positions.items()}
-            self._committed = offsets
-            self._committer.commit_async(offsets, answered)
+    def commit(self, positions: Mapping[Partition, int]) -> None:
+        """Returns at once and raises nothing; the next commit hears what became of this one."""
+        if not self.established:
+            return
+        self._committed = {TopicPartition(*p): OffsetAndMetadata(at, "", -1) for p, at in positions.items()}
+        try:
+            self._committer.commit_async(self._committed, self._commit_answered)
+        except Exception as error:  # our truth is the saved state
+            self._commit_answered(None, error)
+
+    def _commit_answered(self, offsets: object, answer: object) -> None:
+        refused = isinstance(answer, Exception)
+        self._refused_commits = self._refused_commits + 1 if refused else 0
+        # The very first commit of a cluster finds Kafka still making room for positions.
+        self.uncommitted = str(answer) if self._refused_commits > 1 else ""
 
     def bounds(self, partitions: Collection[Partition], time_ms: int | None) -> "Waiting":
-        """For `Bounds`; a future that fails with KafkaError."""
+        """For `Bounds`; a future that may fail with KafkaError."""
         return Waiting(self.fetcher.bounds([TopicPartition(*partition) for partition in partitions], time_ms))
 
     def close(self, wait: bool = True) -> None:

@@ -164,8 +164,8 @@ class _Batches(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python 
         likely = []
         if getattr(following, "magic", 0) >= 2:  # older ones give the offset of their last record
             likely = [following.base_offset]
-        elif getattr(batch, "magic", 0) >= 2:
-            likely = sorted([batch.base_offset + batch.records_count, batch.next_offset])
+        if getattr(batch, "magic", 0) >= 2:
+            likely += sorted([batch.base_offset + batch.records_count, batch.next_offset])
         here = self.next_fetch_offset
         return next((offset for offset in likely if here < offset <= self.end), here + 1)
 
