@@ -24,7 +24,7 @@ from exporter.metrics import Prefixes, Samples, SeriesLimit, Snapshot, process_m
 from exporter.sources import Partition, Records, Source
 from exporter.state import META, SCHEMA, StateError, Store, saved_meta
 from exporter.statistics import STATISTICS
-from exporter.versions import OTHER_VERSION, References, Versions
+from exporter.versions import OTHER_VERSION, Known, References, Versions
 from exporter.view import PageView
 from exporter.watermark import Watermark
 
@@ -34,6 +34,10 @@ REASONS = (
     "bad_label", "bad_time", "corrupt", "empty", "future", "no_id", "no_model", "not_json", "too_large", "unknown_model",
 )  # fmt: skip
 _COUNTERS = b"counters"
+# A replay goes through many blocks between two ticks; saved blocks need no memory.
+MOST_UNSAVED = 256
+# Cells decoded at a time: columns pay from about 2,000 rows on, and 200,000 cells need some 20 MB meanwhile.
+MOST_CELLS = 200_000
 
 
 class App:
@@ -88,6 +92,8 @@ class App:
             if topic in self._predicting:
                 self.counters.add("drift_exporter_late_events_total", topic, by=0)
         self.source.seek(self.positions)
+        widest = max((len(r.features) for by in references.values() for r in by.values()), default=1)
+        self._most_rows = max(512, MOST_CELLS // max(1, widest))
 
     # The turn
 
@@ -117,10 +123,13 @@ class App:
         records = list(polled)
         self.health.last_poll = self._now()
         self.watermark.expect(partition for partition in self.source.lag() if partition.topic in self._predicting)
-        for part in records:
-            for _ in self.absorb(part):
-                pass
+        for whole in records:
+            for part in whole.parts(self._most_rows):
+                for _ in self.absorb(part):
+                    pass
         self._settle()
+        if self.versions.unsaved_blocks() > MOST_UNSAVED:
+            self.save()
 
     def _clock(self) -> int | None:
         """Now, where the source is live; a recorded stream has no now."""
@@ -155,13 +164,21 @@ class App:
         self.positions[records.partition] = records.next_offset
 
     def _count(self, batches: Iterable[Batch], start: int, end: int) -> None:
-        """Rows whose place among the decoded events is in [start, end)."""
+        """Rows whose place among the decoded events is in [start, end), each once its version has taken its place."""
+        part = [batch for whole in batches if len((batch := whole.between(start, end)).time)]
+        for arrival, version in self.versions.arrivals(part):
+            self._add(part, start, arrival)
+            self.versions.take_place(*version)
+            start = arrival
+        self._add(part, start, end)
+
+    def _add(self, batches: Iterable[Batch], start: int, end: int) -> None:
         for whole in batches:
             batch = whole.between(start, end)
             if not len(batch.time):
                 continue
             newest = int(batch.time.max())
-            known = self.versions.of(batch.model, batch.version, newest)
+            known = self.versions.get((batch.model, batch.version))
             key = (batch.model, batch.version if known else OTHER_VERSION)
             self.counters.add("model_predictions_total", *key, by=len(batch.time))
             self.latest[key] = max(newest, self.latest.get(key, newest))
@@ -226,12 +243,17 @@ class App:
     def evaluate(self) -> Evaluation:
         """Everything that is published of what was counted, as of now."""
         began = time.perf_counter()
-        self._retire()
+        versions = list(self._shown())
+        keys = {key for key, _ in versions} | {(model, OTHER_VERSION) for model in self.config.models}
+        self._prefixes.keep(keys)
         evaluation = Evaluation(self._prefixes, frozenset(self.config.metrics.disable))
-        evaluation.samples.update(self.counters.samples())
+        evaluation.samples.update(
+            self.counters.samples(lambda _, labels: labels in keys or labels[0] in self.config.topics)
+        )
         for key, at in sorted(self.latest.items()):
-            evaluation.add("model_last_prediction_timestamp_seconds", key, [()], [at / 1e9])
-        for key, known in self.versions:
+            if key in keys:
+                evaluation.add("model_last_prediction_timestamp_seconds", key, [()], [at / 1e9])
+        for key, known in versions:
             shown = {name: f.categories for name, f in self.config.models[key[0]].features.items()}
             evaluation.add_version(key, known, self.counters.get("model_predictions_total", *key), shown)
         for failure in evaluation.failures:
@@ -246,17 +268,11 @@ class App:
         self.health.evaluation_seconds = time.perf_counter() - began
         return evaluation
 
-    def _retire(self) -> None:
+    def _shown(self) -> Iterator[tuple[tuple[str, str], Known]]:
+        """All but those that were silent for the longest window: they are kept, so that none of their counters steps
+        back when they speak again."""
         closed = self.watermark.closed
-        for key in [] if closed is None else [key for key, known in self.versions if known.series.retired(closed)]:
-            log.info("model %s: version %s was silent for the longest window and is let go", *key)
-            self.versions.retire(key)
-            self._forget(key)
-
-    def _forget(self, key: tuple[str, str]) -> None:
-        self.counters.forget("model_predictions_total", *key)
-        self.latest.pop(key, None)
-        self._prefixes.forget(key)
+        return ((key, known) for key, known in self.versions if closed is None or not known.series.retired(closed))
 
     def save(self) -> bool:
         """One atomic write of all that changed; False, and the trouble in `health`, where it failed."""
@@ -317,7 +333,8 @@ class App:
 
     def page_view(self) -> PageView:
         """The page's content, with what is wrong right now."""
-        return replace(self.view, problems=(self.health.save_problem,)) if self.health.save_problem else self.view
+        unsaved = (self.health.save_problem,) if self.health.save_problem else ()
+        return replace(self.view, problems=(*unsaved, *self.source.problems()))
 
     def close(self) -> None:
         """Give back source and store."""

@@ -315,8 +315,7 @@ def peek(config_path: Path, count: int, file: str | None, topic: str, log_level:
 @click.option("--log.payloads", "payloads", is_flag=True, help="Show rejected events in the log.")
 def run(config_path: Path, payloads: bool, log_level: str, log_format: log.Format) -> None:
     """The sidecar: from Kafka to /metrics, until SIGTERM."""
-    from exporter.run import Sidecar
-    from exporter.sources.kafka import kafka_source
+    from exporter.run import Sidecar, kafka_source
     from exporter.state import StateError
     from exporter.web import WebError
 

@@ -24,6 +24,17 @@ log = logging.getLogger(__name__)
 MakeSource = Callable[[Config], Source]
 
 
+def kafka_source(config: Config) -> Source:
+    """All partitions of the configured topics; without saved positions from as far back as windows and labels need."""
+    from exporter.sources.kafka import KafkaSource
+
+    assert config.kafka is not None, "a configuration is loaded for `run` only with it"
+    back = max(window.ns for window in config.windows)
+    if any(topic.role == "labels" for topic in config.topics.values()):
+        back = max(back, *(model.labels.horizon.ns for model in config.models.values()))
+    return KafkaSource(config.kafka, config.topics, time.time_ns() - back)
+
+
 class Sidecar:
     """One process: a web server that answers from the start, and one App after another as the configuration changes."""
 

@@ -5,13 +5,14 @@ that do not belong together never mix.
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import orjson
 
+from exporter.batch import Batch
 from exporter.config import Config, Model, block_panes, default_positive
 from exporter.decode import Schema
 from exporter.decode.outputs import OutputRule
@@ -45,7 +46,7 @@ class Known:
 
 
 class Versions:
-    """`shown`: in the order in which they first came."""
+    """At most `limits.versions_per_model` of each model at a time."""
 
     def __init__(self, config: Config, references: References, store: Store) -> None:
         self._config = config
@@ -61,7 +62,8 @@ class Versions:
         self._load()
 
     def __iter__(self) -> Iterator[tuple[tuple[str, str], Known]]:
-        return iter(self._known.items())
+        """By name: the order in which they came is forgotten in a restart."""
+        return iter(sorted(self._known.items(), key=lambda item: item[0]))
 
     def schema_of(self, model: str, version: str) -> Schema | None:
         """What a decoder has to know; None for an unknown model."""
@@ -76,30 +78,45 @@ class Versions:
             self._schemas[key] = self._schema(model, reference)
         return self._schemas[key]
 
-    def of(self, model: str, version: str, time: int) -> Known | None:
-        """The version, taken up where it is new; None where there is no place for one more.
+    def get(self, key: tuple[str, str]) -> Known | None:
+        """(model, version); None where it has no place."""
+        return self._known.get(key)
 
-        `time`: of its events, in nanoseconds; a version that was silent for an hour before it gives up its place.
+    def arrivals(self, batches: Sequence[Batch]) -> list[tuple[int, tuple[str, str]]]:
+        """The rows at which versions take a place: (`Batch.position`, (model, version)), in order.
+
+        Told row by row in the order of the log, so that it does not depend on how the stream was cut into batches.
         """
-        known = self._known.get((model, version))
-        if known is None and self._has_place(model, time):
-            known = self._known[model, version] = self._take_up(model, version)
-        return known
+        models = {batch.model for batch in batches if (batch.model, batch.version) not in self._known}
+        return sorted(arrival for model in models for arrival in self._arrivals(model, batches))
 
-    def _has_place(self, model: str, time: int) -> bool:
+    def _arrivals(self, model: str, batches: Sequence[Batch]) -> Iterator[tuple[int, tuple[str, str]]]:
+        rows = sorted(
+            (position, batch.version, time)
+            for batch in batches
+            if batch.model == model
+            for position, time in zip(batch.position.tolist(), batch.time.tolist(), strict=True)
+        )
+        newest = {key[1]: known.series.newest or 0 for key, known in self._known.items() if key[0] == model}
+        for position, version, time in rows:
+            if version not in newest:
+                if len(newest) >= self._config.limits.versions_per_model:
+                    oldest = min(newest, key=lambda name: (newest[name], name))
+                    if time - newest[oldest] < DISPLACEABLE:
+                        continue
+                    del newest[oldest]
+                yield position, (model, version)
+            newest[version] = max(time, newest.get(version, time))
+
+    def take_place(self, model: str, version: str) -> Known:
+        """A version is taken up; where there is no place left, the one that was silent for longest gives up its own."""
         mine = [key for key in self._known if key[0] == model]
-        if len(mine) < self._config.limits.versions_per_model:
-            return True
-        oldest = min(mine, key=lambda key: self._known[key].series.newest or 0)
-        if time - (self._known[oldest].series.newest or 0) < DISPLACEABLE:
-            return False
-        log.info("model %s: version %s gives its place to a newer one", *oldest)
-        self.retire(oldest)
-        return True
-
-    def retire(self, key: tuple[str, str]) -> None:
-        """Let go of a version and of its rows."""
-        self._drop(self._known.pop(key).series.id)
+        if len(mine) >= self._config.limits.versions_per_model:
+            oldest = min(mine, key=lambda key: (self._known[key].series.newest or 0, key))
+            log.info("model %s: version %s gives its place to version %s", *oldest, version)
+            self._drop(self._known.pop(oldest).series.id)
+        known = self._known[model, version] = self._take_up(model, version)
+        return known
 
     def _drop(self, series: str, kept: Collection[bytes] = ()) -> int:
         """Delete the rows of a series, less those under the prefixes `kept`; returns how many blocks that were."""
@@ -206,6 +223,8 @@ class Versions:
                     "fingerprint": known.reference.fingerprint if known.reference else "",
                     "pane": series.pane,
                     "newest": series.newest,
+                    "windows": [window.span.name for window in series.windows],
+                    "levels": series.layout.hashes.level,
                     "names": series.names,
                     "histograms": {name: histogram.pack() for name, histogram in series.histograms.items()},
                 }
@@ -213,6 +232,10 @@ class Versions:
             for window in series.windows:
                 rows.update(window.rows())
         return rows
+
+    def unsaved_blocks(self) -> int:
+        """Blocks held in memory because they are not saved yet."""
+        return sum(window.unsaved() for known in self._known.values() for window in known.series.windows)
 
     def saved(self) -> None:
         """`rows` were written."""
@@ -237,11 +260,19 @@ class Versions:
                 log.warning("model %s, version %s: its windows start anew, because %s", model, version, why)
                 self._drop(id_)
                 continue
-            known.series.names = saved["names"]
-            for name, histogram in known.series.histograms.items():
+            series = known.series
+            series.names = saved["names"]
+            for name, histogram in series.histograms.items():
                 histogram.unpack(saved["histograms"][name])
-            if self._drop(id_, [_window_prefix(id_, span) for span in self._spans]):
-                log.warning("model %s, version %s: windows that are no longer configured are dropped", model, version)
+            series.layout.hashes.level[:] = saved["levels"]
+            for window in series.windows:
+                window.load()
+            self._drop(id_, [_window_prefix(id_, span) for span in self._spans])
+            windows = [window.span.name for window in series.windows]
+            if saved["windows"] != windows:
+                before, now = ", ".join(saved["windows"]), ", ".join(windows)
+                log.warning("model %s, version %s: windows are now %s, they were %s: new ones start empty",
+                            model, version, now, before)  # fmt: skip
 
     def _difference(self, saved: dict[str, Any], known: Known) -> str:
         fingerprint = known.reference.fingerprint if known.reference else ""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from exporter.batch import Batch, Numbers
 from exporter.state import Store
-from exporter.summaries.block import Block, Layout
+from exporter.summaries.block import Block, Delta, Layout, Total
 from exporter.summaries.histogram import CumulativeHistogram
 
 MOST_NAMES = 50
@@ -37,7 +37,7 @@ class Window:
     nanoseconds, None before the first pane closed."""
 
     name: str
-    block: Block
+    block: Total
     since: int | None
 
 
@@ -47,25 +47,28 @@ class RollingWindow:
     def __init__(self, span: Span, layout: Layout, store: Store, prefix: bytes) -> None:
         self.span = span
         self.layout = layout
-        self.total = Block(layout)
+        self.total = Total(layout)
         self.first: int | None = None
         self._store = store
         self._prefix = prefix
         self._stored: set[int] = set()
         self._warm: OrderedDict[int, Block] = OrderedDict()
         self._changed: set[int] = set()
-        for key, data in store.scan(prefix):
-            index = int.from_bytes(key[len(prefix) :], "big", signed=True)
+
+    def load(self) -> None:
+        """Take up the blocks that were saved."""
+        for key, data in self._store.scan(self._prefix):
+            index = int.from_bytes(key[len(self._prefix) :], "big", signed=True)
             self._stored.add(index)
-            self.total.merge(Block.unpack(layout, data))
+            self.total.merge(Block.unpack(self.layout, data))
 
     def covers(self, pane: int) -> bool:
         return self.first is None or pane // self.span.step >= self.first
 
-    def add(self, pane: int, delta: Block) -> None:
+    def add(self, pane: int, delta: Delta) -> None:
         index = pane // self.span.step
-        self._block(index).merge(delta)
-        self.total.merge(delta)
+        self._block(index).add(delta)
+        self.total.add(delta)
         self._changed.add(index)
 
     def advance(self, closed_pane: int) -> None:
@@ -100,6 +103,10 @@ class RollingWindow:
                 rows[self._key(index)] = None
         return rows
 
+    def unsaved(self) -> int:
+        """Blocks that have changed since the last save."""
+        return len(self._changed)
+
     def saved(self) -> None:
         """The rows were written."""
         for index in self._changed:
@@ -112,7 +119,8 @@ class RollingWindow:
             self._warm.popitem(last=False)
 
     def clear_hashes(self, columns: NDArray[np.intp]) -> None:
-        for block in (self.total, *self._warm.values()):
+        self.total.clear_hashes(columns)
+        for block in self._warm.values():
             block.clear_hashes(columns)
 
 
@@ -142,8 +150,7 @@ class Series:
         for row, name in batch.unexpected:
             self._note(name, int(batch.time[row]))
         for pane, rows in self._groups(batch.time // self.pane):
-            delta = Block(self.layout)
-            delta.observe(encoded.take(rows))
+            delta = Delta(self.layout, encoded.take(rows))
             for window in self.windows:
                 if window.covers(pane):
                     window.add(pane, delta)

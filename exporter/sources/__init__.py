@@ -1,6 +1,6 @@
 """Where records come from. Only `kafka.py` knows Kafka; the contract suite in tests/contracts holds every source to this."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -29,6 +29,27 @@ class Records:
     timestamps: Sequence[int] | None = None
     skipped: int = 0
     corrupt: int = 0
+
+    def parts(self, most: int) -> "Iterator[Records]":
+        """The same records in runs of at most `most`; what the log lost is told with the last."""
+        cuts = range(0, len(self.values), most)
+        for start in cuts[:-1]:
+            yield self._between(start, start + most, self.offsets[start + most], last=False)
+        yield self._between(cuts[-1] if cuts else 0, len(self.values), self.next_offset, last=True)
+
+    def _between(self, start: int, end: int, next_offset: int, last: bool) -> "Records":
+        some = slice(start, end)
+        return Records(
+            self.partition,
+            self.values[some],
+            self.offsets[some],
+            next_offset,
+            None if self.keys is None else self.keys[some],
+            None if self.headers is None else self.headers[some],
+            None if self.timestamps is None else self.timestamps[some],
+            self.skipped if last else 0,
+            self.corrupt if last else 0,
+        )
 
 
 class Source(Protocol):
@@ -59,5 +80,8 @@ class Source(Protocol):
 
     def ended(self) -> bool:
         """True once a recorded source has delivered everything; a live one never ends."""
+
+    def problems(self) -> tuple[str, ...]:
+        """What keeps records from coming, and the remedy, a sentence each."""
 
     def close(self) -> None: ...

@@ -47,6 +47,9 @@ class _Reader:
         self._read()
         return line.rstrip(b"\r\n")
 
+    def problems(self) -> tuple[str, ...]:
+        return ()
+
     def close(self) -> None:
         self._file.close()
 

@@ -83,5 +83,8 @@ class MemorySource:
     def ended(self) -> bool:
         return self._at >= len(self._order)
 
+    def problems(self) -> tuple[str, ...]:
+        return ()
+
     def close(self) -> None:
         """Nothing to give back."""

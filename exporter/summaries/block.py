@@ -1,10 +1,12 @@
 """All summaries of all columns of one series over one stretch of time, as a few flat integer vectors.
 
-A `Layout` says what the places of the vectors mean (the spec); a `Block` holds the counts. Blocks of one layout merge
-and subtract exactly, so a window is the sum of its blocks whatever the order in which events came.
+A `Layout` says what the places of the vectors mean (the spec); a `Block` holds the counts, a `Total` the sum of many.
+They are integers, so a window is the sum of its blocks whatever the order in which events came, and a block that
+expires is taken away without a trace.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,8 +15,9 @@ from numpy.typing import NDArray
 
 from exporter.batch import Batch, Column, Numbers, Texts
 from exporter.summaries.bins import Bins, CategoryBins, NumericBins
-from exporter.summaries.keys import Buckets, Hashes, added, bucket, hash_of
+from exporter.summaries.keys import Buckets, Hashes, bucket, hash_of
 from exporter.summaries.moments import Moments, Scale
+from exporter.summaries.tally import Places, Tally, places, scatter
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Layout:
     def encode(self, batch: Batch) -> "Encoded":
         """Each cell's place in the flat vectors; a column that the batch lacks is missing in every row."""
         rows = len(batch.time)
-        codes = np.empty((len(self.columns), rows), dtype=np.intp)
+        codes = np.empty((len(self.columns), rows), dtype=np.int32)
         values = np.empty((len(self.numeric), rows), dtype=np.float64)
         buckets = np.full((len(self.numeric), rows), -1, dtype=np.int32)
         hashes = np.full((len(self.categorical), rows), -1, dtype=np.int32)
@@ -85,7 +88,7 @@ class Layout:
             buckets,
             hashes,
             np.array([row for row, _ in batch.unexpected], dtype=np.intp),
-            np.array(names, dtype=np.intp),
+            np.array(names, dtype=np.int32),
         )
 
 
@@ -103,87 +106,91 @@ def _column(batch: Batch, spec: ColumnSpec) -> Column | None:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """`codes` intp[columns, n]; `values` float64[numeric, n]; `buckets` int32[numeric, n] and `hashes`
+    """`codes` int32[columns, n]; `values` float64[numeric, n]; `buckets` int32[numeric, n] and `hashes`
     int32[categorical, n] columns of the registries, −1 for none; unexpected names as (row, column) pairs."""
 
-    codes: NDArray[np.intp]
+    codes: NDArray[np.int32]
     values: NDArray[np.float64]
     buckets: NDArray[np.int32]
     hashes: NDArray[np.int32]
     name_rows: NDArray[np.intp]
-    names: NDArray[np.intp]
+    names: NDArray[np.int32]
 
     def take(self, rows: NDArray[np.intp]) -> "Encoded":
+        """`rows`: ascending."""
         if len(rows) == self.codes.shape[1]:
             return self
-        chosen = np.isin(self.name_rows, rows)
+        first, last = int(rows[0]), int(rows[-1])
+        some: slice | NDArray[np.intp] = slice(first, last + 1) if last - first + 1 == len(rows) else rows
+        chosen = np.isin(self.name_rows, rows) if len(self.names) else slice(0)
         return Encoded(
-            self.codes[:, rows],
-            self.values[:, rows],
-            self.buckets[:, rows],
-            self.hashes[:, rows],
+            self.codes[:, some],
+            self.values[:, some],
+            self.buckets[:, some],
+            self.hashes[:, some],
             self.name_rows[chosen],
             self.names[chosen],
         )
 
 
-@dataclass
-class Block:
-    """`rows`; `counts` int64[layout.size]; `moments` of the numeric columns; `buckets` and `hashes` int64 vectors
-    over the registries' columns, as long as the registries were when last counted."""
+class Delta:
+    """Some rows, summed up as far as it pays, to be added to several blocks and totals."""
 
-    layout: Layout
-    rows: int = 0
-    counts: NDArray[np.int64] = field(init=False)
-    moments: Moments = field(init=False)
-    buckets: NDArray[np.int64] = field(init=False)
-    hashes: NDArray[np.int64] = field(init=False)
+    __slots__ = ("buckets", "counts", "hashes", "moments", "rows")
 
-    def __post_init__(self) -> None:
-        self.counts = np.zeros(self.layout.size, dtype=np.int64)
-        self.moments = Moments(self.layout.scale)
-        self.buckets = np.zeros(0, dtype=np.int64)
-        self.hashes = np.zeros(0, dtype=np.int64)
-
-    def observe(self, encoded: Encoded) -> None:
-        self.rows += encoded.codes.shape[1]
-        self.counts += np.bincount(encoded.codes.ravel(), minlength=self.layout.size)
+    def __init__(self, layout: Layout, encoded: Encoded) -> None:
+        self.rows = encoded.codes.shape[1]
+        self.counts = places(encoded.codes.ravel(), layout.size)
+        self.buckets = places(encoded.buckets.ravel(), len(layout.buckets))
+        hashes = encoded.hashes.ravel()
+        self.hashes = places(
+            np.concatenate([hashes, encoded.names]) if len(encoded.names) else hashes, len(layout.hashes)
+        )
+        self.moments = Moments(layout.scale)
         self.moments.observe(encoded.values)
-        self.buckets = added(self.buckets, _counted(encoded.buckets.ravel()))
-        self.hashes = added(self.hashes, _counted(encoded.hashes.ravel()))
-        self.hashes = added(self.hashes, _counted(encoded.names))
 
-    def merge(self, other: "Block", sign: int = 1) -> None:
-        """Add (sign 1) or take away (sign −1) the rows of another block of the same layout."""
-        self.rows += sign * other.rows
-        self.counts += sign * other.counts
-        self.moments.merge(other.moments, sign)
-        self.buckets = added(self.buckets, other.buckets, sign)
-        self.hashes = added(self.hashes, other.hashes, sign)
+
+class Block:
+    """One stretch of time: `rows`, sparse tallies over the layout's bins and the registries' columns, and moments."""
+
+    __slots__ = ("buckets", "counts", "hashes", "layout", "moments", "rows")
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.rows = 0
+        self.counts, self.buckets, self.hashes = Tally(), Tally(), Tally()
+        self.moments = Moments(layout.scale)
+
+    def add(self, delta: Delta) -> None:
+        self.rows += delta.rows
+        self.counts.add(delta.counts)
+        self.buckets.add(delta.buckets)
+        self.hashes.add(delta.hashes)
+        self.moments.merge(delta.moments)
 
     def clear_hashes(self, columns: NDArray[np.intp]) -> None:
-        self.hashes[columns[columns < len(self.hashes)]] = 0
+        self.hashes.without(columns)
 
     def pack(self) -> bytes:
         """Bytes that need no registry to be read again; only what is not zero."""
-        counts = np.flatnonzero(self.counts)
-        buckets, hashes = np.flatnonzero(self.buckets), np.flatnonzero(self.hashes)
         registry, texts = self.layout.buckets, self.layout.hashes
+        counts, buckets, hashes = self.counts.summed(), self.buckets.summed(), self.hashes.summed()
+        keys: NDArray[np.uint64] = np.array(texts.hash, dtype=np.uint64)
         document = {
             "rows": self.rows,
-            "counts": [_bytes(counts, np.uint32), _bytes(self.counts[counts], np.int64)],
+            "counts": [_bytes(counts.columns, np.uint32), _bytes(counts.counts, np.int64)],
             "n": _bytes(self.moments.n, np.int64),
             "sums": _bytes(self.moments.sums, np.int64),
             "far": [[column, str(a), str(b)] for column, (a, b) in self.moments.far.items()],
             "buckets": [
-                _bytes(np.array(registry.feature, dtype=np.int64)[buckets], np.uint32),
-                _bytes(np.array(registry.key, dtype=np.int64)[buckets], np.int32),
-                _bytes(self.buckets[buckets], np.int64),
+                _bytes(registry.features()[buckets.columns], np.uint32),
+                _bytes(registry.keys()[buckets.columns], np.int32),
+                _bytes(buckets.counts, np.int64),
             ],
             "hashes": [
-                _bytes(np.array(texts.feature, dtype=np.int64)[hashes], np.uint32),
-                _bytes(np.array(texts.hash, dtype=np.uint64)[hashes], np.uint64),
-                _bytes(self.hashes[hashes], np.int64),
+                _bytes(np.array(texts.feature, dtype=np.int64)[hashes.columns], np.uint32),
+                _bytes(keys[hashes.columns], np.uint64),
+                _bytes(hashes.counts, np.int64),
             ],
         }
         return msgspec.msgpack.encode(document)
@@ -191,45 +198,75 @@ class Block:
     @classmethod
     def unpack(cls, layout: Layout, data: bytes) -> "Block":
         document: dict[str, Any] = msgspec.msgpack.decode(data)
-        block = cls(layout, document["rows"])
-        places, counts = document["counts"]
-        block.counts[np.frombuffer(places, np.uint32)] = np.frombuffer(counts, np.int64)
+        block = cls(layout)
+        block.rows = document["rows"]
+        index, counts = document["counts"]
+        block.counts = Tally(Places(np.frombuffer(index, np.uint32).astype(np.int32), np.frombuffer(counts, np.int64)))
         block.moments.n[:] = np.frombuffer(document["n"], np.int64)
         block.moments.sums[:] = np.frombuffer(document["sums"], np.int64).reshape(-1, 4)
         block.moments.far = {column: (int(a), int(b)) for column, a, b in document["far"]}
-        block.buckets = _by_feature(
-            [
-                np.frombuffer(data, kind)
-                for data, kind in zip(document["buckets"], (np.uint32, np.int32, np.int64), strict=True)
-            ],
-            lambda feature, keys: layout.buckets.columns(feature, keys.astype(np.int32)),
+        _read_by_feature(
+            block.buckets,
+            document["buckets"],
+            np.int32,
+            lambda feature, keys: layout.buckets.columns(feature, keys),
         )
-        block.hashes = _by_feature(
-            [
-                np.frombuffer(data, kind)
-                for data, kind in zip(document["hashes"], (np.uint32, np.uint64, np.int64), strict=True)
-            ],
-            lambda feature, keys: np.array(layout.hashes.columns(feature, keys.tolist()), dtype=np.intp),
+        _read_by_feature(
+            block.hashes,
+            document["hashes"],
+            np.uint64,
+            lambda feature, keys: np.array(layout.hashes.columns(feature, keys.tolist()), dtype=np.int32),
         )
         return block
 
 
-def _counted(columns: NDArray[Any]) -> NDArray[np.int64]:
-    return np.bincount(columns[columns >= 0]).astype(np.int64, copy=False)
+class Total:
+    """The sum of a window's blocks: `counts` int64[layout.size], `buckets` and `hashes` int64 vectors over the
+    registries' columns, as long as the registries were when last counted."""
+
+    __slots__ = ("buckets", "counts", "hashes", "moments", "rows")
+
+    def __init__(self, layout: Layout) -> None:
+        self.rows = 0
+        self.counts = np.zeros(layout.size, dtype=np.int64)
+        self.buckets = np.zeros(0, dtype=np.int64)
+        self.hashes = np.zeros(0, dtype=np.int64)
+        self.moments = Moments(layout.scale)
+
+    def add(self, delta: Delta) -> None:
+        self._add(delta.rows, delta.counts, delta.buckets, delta.hashes, delta.moments, 1)
+
+    def merge(self, block: Block, sign: int = 1) -> None:
+        """Add (sign 1) or take away (sign −1) a block."""
+        counts, buckets, hashes = block.counts.summed(), block.buckets.summed(), block.hashes.summed()
+        self._add(block.rows, counts, buckets, hashes, block.moments, sign)
+
+    def _add(self, rows: int, counts: Places, buckets: Places, hashes: Places, moments: Moments, sign: int) -> None:
+        self.rows += sign * rows
+        self.counts = scatter(self.counts, counts, sign)
+        self.buckets = scatter(self.buckets, buckets, sign)
+        self.hashes = scatter(self.hashes, hashes, sign)
+        self.moments.merge(moments, sign)
+
+    def clear_hashes(self, columns: NDArray[np.intp]) -> None:
+        self.hashes[columns[columns < len(self.hashes)]] = 0
 
 
-def _bytes(values: NDArray[Any], kind: type) -> bytes:
+def _bytes(values: NDArray[Any] | None, kind: type) -> bytes:
+    assert values is not None, "a sum has counts"
     return values.astype(kind).tobytes()
 
 
-def _by_feature(parts: list[NDArray[Any]], columns: Any) -> NDArray[np.int64]:
-    features, keys, counts = parts
-    found = np.zeros(0, dtype=np.int64)
+def _read_by_feature(
+    tally: Tally,
+    packed: list[bytes],
+    key_kind: type,
+    columns: Callable[[int, NDArray[Any]], NDArray[np.int32]],
+) -> None:
+    features, counts = np.frombuffer(packed[0], np.uint32), np.frombuffer(packed[2], np.int64)
+    keys: NDArray[Any] = np.frombuffer(packed[1], key_kind)
     for feature in np.unique(features).tolist():
         mine = features == feature
-        places = columns(feature, keys[mine])
-        kept = places >= 0
-        if kept.any():
-            summed = np.bincount(places[kept], weights=counts[mine][kept]).astype(np.int64)
-            found = added(found, summed)
-    return found
+        found = columns(feature, keys[mine])
+        kept = found >= 0
+        tally.add(Places(found[kept], counts[mine][kept]))

@@ -20,18 +20,6 @@ BUCKETS = 4096
 DISTINCT = 4096
 
 
-def added(a: NDArray[np.int64], b: NDArray[np.int64], sign: int = 1) -> NDArray[np.int64]:
-    """a + sign·b in place where a is long enough; else a longer copy."""
-    if len(a) < len(b):
-        a = np.concatenate([a, np.zeros(len(b) - len(a), dtype=np.int64)])
-    view = a[: len(b)]
-    if sign > 0:
-        view += b
-    else:
-        view -= b
-    return a
-
-
 def bucket(values: NDArray[np.float64]) -> NDArray[np.int32]:
     """The logarithmic bucket of each finite value; a bucket's middle is within 1% of everything in it.
 
@@ -50,66 +38,101 @@ def bucket(values: NDArray[np.float64]) -> NDArray[np.int32]:
 def middles(keys: NDArray[np.int64]) -> NDArray[np.float64]:
     """float64[n]: the value that stands for each bucket, within 1% of everything in it."""
     sizes = np.exp((np.abs(keys) - _SHIFT) / _PER_LOG) * (2 / (1 + GAMMA))
-    signed: NDArray[np.float64] = np.copysign(sizes, keys)
-    signed[keys == 0] = 0.0
-    return signed
+    return np.asarray(np.sign(keys) * sizes, dtype=np.float64)
 
 
 class Buckets:
-    """Columns for the logarithmic buckets of d numeric features, assigned as they occur."""
+    """Columns for the logarithmic buckets of d numeric features, assigned as they occur.
+
+    A feature's table goes from its smallest to its largest magnitude, two places each, so one that lies on both sides
+    of zero needs no table across all magnitudes between; zero itself has a place of its own.
+    """
 
     def __init__(self, features: int) -> None:
         self._low = [0] * features
         self._tables: list[NDArray[np.int32]] = [np.empty(0, dtype=np.int32) for _ in range(features)]
+        self._zero = [-1] * features
         self._used = [0] * features
         self.feature: list[int] = []
         self.key: list[int] = []
         nothing = np.zeros(0, dtype=np.int64)
-        self._ordered: tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]] = (nothing, nothing, nothing)
+        self._arrays: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.intp]] = (nothing, nothing, nothing)
 
     def __len__(self) -> int:
         return len(self.key)
 
     def columns(self, feature: int, keys: NDArray[np.int32]) -> NDArray[np.int32]:
         """int32[n] columns of `keys` (int32[n]); new ones are assigned."""
-        if not len(keys):
-            return keys
-        self._reach(feature, int(keys.min()), int(keys.max()))
-        table = self._tables[feature]
-        found = table[keys - self._low[feature]]
-        if (found < 0).any():
-            for key in np.unique(keys[found < 0]).tolist():
-                table[key - self._low[feature]] = self._assign(feature, key)
-            found = table[keys - self._low[feature]]
+        zero = keys == 0
+        if not zero.any():
+            return self._of_sizes(feature, keys) if len(keys) else keys
+        if self._zero[feature] < 0:
+            self._zero[feature] = self._append(feature, 0)
+        found = np.full(len(keys), self._zero[feature], dtype=np.int32)
+        if not zero.all():
+            found[~zero] = self._of_sizes(feature, keys[~zero])
         return found
+
+    def _of_sizes(self, feature: int, keys: NDArray[np.int32]) -> NDArray[np.int32]:
+        """`keys`: none of them 0, at least one."""
+        size: NDArray[np.int32] = np.abs(keys)
+        self._reach(feature, int(size.min()), int(size.max()))
+        table = self._tables[feature]
+        places = (size - self._low[feature]) * 2 + (keys < 0)
+        found = table[places]
+        if (found < 0).any():
+            new, first = np.unique(places[found < 0], return_index=True)
+            for place, key in zip(new.tolist(), keys[found < 0][first].tolist(), strict=True):
+                table[place] = self._assign(feature, key, place)
+            found = table[places]
+        return found.astype(np.int32, copy=False)
 
     def _reach(self, feature: int, low: int, high: int) -> None:
         table, start = self._tables[feature], self._low[feature]
-        if len(table) and low >= start and high < start + len(table):
+        end = start + len(table) // 2
+        if len(table) and low >= start and high < end:
             return
         if len(table):
-            low, high = min(low, start), max(high, start + len(table) - 1)
-        grown = np.full(high - low + 1, -1, dtype=np.int32)
-        grown[start - low : start - low + len(table)] = table
+            low, high = min(low, start), max(high, end - 1)
+        grown = np.full(2 * (high - low + 1), -1, dtype=np.int32)
+        if len(table):
+            grown[2 * (start - low) : 2 * (end - low)] = table
         self._tables[feature], self._low[feature] = grown, low
 
-    def _assign(self, feature: int, key: int) -> int:
+    def _assign(self, feature: int, key: int, place: int) -> int:
         if self._used[feature] >= BUCKETS:
-            table, low = self._tables[feature], self._low[feature]
-            taken = np.flatnonzero(table >= 0)
-            return int(table[taken[np.argmin(np.abs(taken + low - key))]])
+            table = self._tables[feature]
+            same_sign = np.flatnonzero(table[place % 2 :: 2] >= 0) * 2 + place % 2
+            taken = same_sign if len(same_sign) else np.flatnonzero(table >= 0)
+            return int(table[taken[np.argmin(np.abs(taken - place))]])
         self._used[feature] += 1
+        return self._append(feature, key)
+
+    def _append(self, feature: int, key: int) -> int:
         self.feature.append(feature)
         self.key.append(key)
         return len(self.key) - 1
 
+    def features(self) -> NDArray[np.int64]:
+        """The feature of each column."""
+        self._arrange()
+        return self._arrays[0]
+
+    def keys(self) -> NDArray[np.int64]:
+        """The key of each column."""
+        self._arrange()
+        return self._arrays[1]
+
     def in_order(self) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
         """Columns sorted by feature and value, with the feature and the key of each."""
-        if len(self._ordered[0]) != len(self.key):
+        self._arrange()
+        feature, key, order = self._arrays
+        return order, feature[order], key[order]
+
+    def _arrange(self) -> None:
+        if len(self._arrays[0]) != len(self.key):
             feature, key = np.array(self.feature, dtype=np.int64), np.array(self.key, dtype=np.int64)
-            order = np.lexsort((key, feature))
-            self._ordered = (order, feature[order], key[order])
-        return self._ordered
+            self._arrays = (feature, key, np.lexsort((key, feature)))
 
 
 def hash_of(text: str) -> int:
@@ -181,4 +204,5 @@ class Hashes:
         """float64[features]: distinct texts with a positive count."""
         features = np.array(self.feature, dtype=np.intp)[: len(counts)]
         occupied = np.bincount(features[counts > 0], minlength=len(self.level))
-        return occupied * np.exp2(np.array(self.level, dtype=np.float64))
+        scale: NDArray[np.float64] = np.exp2(np.array(self.level, dtype=np.float64))
+        return np.asarray(occupied * scale, dtype=np.float64)

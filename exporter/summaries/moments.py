@@ -24,6 +24,8 @@ _FINE = 1.5
 NEAR = 4096.0
 # The rest of 2^14 values fits a double exactly: 2^14 · 2^39 = 2^53.
 MOST_ROWS = 1 << 14
+# Doubles worked on at a time: 128 KB each of a few temporaries.
+_CACHED = 1 << 14
 # Squares are rounded to 2^-53 each, so a smaller variance (in units of 4^scale) cannot be told from rounding.
 _RESOLUTION = 2.0**-48
 
@@ -58,26 +60,33 @@ class Moments:
 
     def observe(self, values: NDArray[np.float64]) -> None:
         """`values`: float64[d, n]."""
-        for start in range(0, values.shape[1], MOST_ROWS):
-            for column, x in enumerate(values[:, start : start + MOST_ROWS]):
-                self._observe(column, x)
+        rows = values.shape[1]
+        for start in range(0, rows, MOST_ROWS):
+            part = values[:, start : start + MOST_ROWS]
+            # As many columns at a time as stay in the cache.
+            wide = max(1, _CACHED // max(1, part.shape[1]))
+            for first in range(0, len(part), wide):
+                self._observe(first, part[first : first + wide])
         self._carry()
 
-    def _observe(self, column: int, x: NDArray[np.float64]) -> None:
-        centre, exponent = float(self.scale.centre[column]), int(self.scale.exponent[column])
-        with np.errstate(over="ignore"):  # at the end of the doubles: then the value is far, and summed on its own
-            z = np.ldexp(x - centre, -exponent)
-        near = np.abs(z) <= NEAR
-        if not near.all():
-            self._observe_far(column, x[~near & np.isfinite(x)])
-            z = z[near]
-        self.n[column] += len(z)
-        row = self.sums[column]
-        for first, part in ((0, z), (2, z * z)):
+    def _observe(self, first: int, x: NDArray[np.float64]) -> None:
+        """`x`: float64[columns, n] of the columns from `first`."""
+        columns = slice(first, first + len(x))
+        with np.errstate(over="ignore", invalid="ignore"):  # at the end of the doubles: then the value is far
+            z = np.ldexp(x - self.scale.centre[columns, None], -self.scale.exponent[columns, None])
+            near = np.abs(z) <= NEAR
+        if near.all():
+            self.n[columns] += x.shape[1]
+        else:
+            self.n[columns] += near.sum(axis=1)
+            z[~near] = 0.0
+            for column in np.flatnonzero((np.isfinite(x) & ~near).any(axis=1)).tolist():
+                self._observe_far(first + column, x[column, ~near[column] & np.isfinite(x[column])])
+        for at, part in ((0, z), (2, z * z)):
             coarse = (part + _COARSE) - _COARSE
             fine = ((part - coarse) + _FINE) - _FINE
-            row[first] += int(coarse.sum() * (1 << _COARSE_BITS))
-            row[first + 1] += int(fine.sum() * (1 << FRACTION_BITS))
+            self.sums[columns, at] += (coarse.sum(axis=1) * (1 << _COARSE_BITS)).astype(np.int64)
+            self.sums[columns, at + 1] += (fine.sum(axis=1) * (1 << FRACTION_BITS)).astype(np.int64)
 
     def _observe_far(self, column: int, x: NDArray[np.float64]) -> None:
         centre, exponent = float(self.scale.centre[column]), int(self.scale.exponent[column])
