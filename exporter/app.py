@@ -247,8 +247,9 @@ class App:
         keys = {key for key, _ in versions} | {(model, OTHER_VERSION) for model in self.config.models}
         self._prefixes.keep(keys)
         evaluation = Evaluation(self._prefixes, frozenset(self.config.metrics.disable))
+        topics = self.config.topics
         evaluation.samples.update(
-            self.counters.samples(lambda _, labels: labels in keys or labels[0] in self.config.topics)
+            self.counters.samples(lambda name, of: of in keys if name.startswith("model_") else of[0] in topics)
         )
         for key, at in sorted(self.latest.items()):
             if key in keys:

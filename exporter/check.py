@@ -29,9 +29,8 @@ def expected(config: Config, references: References) -> list[Expected]:
     found = []
     for model in config.models:
         for version in references.get(model, {}):
-            known = versions.of(model, version, 0)
-            if known is not None:
-                found.append(Expected(model, version, _series(config, known), _bytes(known)))
+            known = versions.take_place(model, version)
+            found.append(Expected(model, version, _series(config, known), _bytes(known)))
     return found
 
 

@@ -1,6 +1,6 @@
 """What is counted since the state began: saved with the positions, so a counter counts an event once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import orjson
 
@@ -26,15 +26,15 @@ class Counters:
     def of(self, name: str) -> Iterator[tuple[tuple[str, ...], int]]:
         return ((labels, value) for (found, labels), value in self._values.items() if found == name)
 
-    def forget(self, name: str, *labels: str) -> None:
-        self._values.pop((name, labels), None)
-
     def pack(self) -> bytes:
         return orjson.dumps([[name, labels, value] for (name, labels), value in self._values.items()])
 
-    def samples(self) -> Samples:
+    def samples(self, shown: Callable[[str, tuple[str, ...]], bool] = lambda name, labels: True) -> Samples:
+        """Those that are `shown`, by name and labels."""
         found: Samples = {}
         for (name, labels), value in sorted(self._values.items()):
+            if not shown(name, labels):
+                continue
             written = prefix(name, list(zip(METRICS[name].labels, labels, strict=True)))
             found.setdefault(name, []).append((written, float(value)))
         return found

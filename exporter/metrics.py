@@ -5,7 +5,7 @@ so a tick costs one number each. Its registry still serves what it knows best, t
 """
 
 import gzip
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
 
@@ -51,8 +51,9 @@ class Prefixes:
             known = self._known[key] = (labels, written)
         return known[1]
 
-    def forget(self, version: tuple[str, str]) -> None:
-        self._known = {key: value for key, value in self._known.items() if key[1] != version}
+    def keep(self, versions: Collection[tuple[str, str]]) -> None:
+        """Forget all others."""
+        self._known = {key: value for key, value in self._known.items() if key[1] in versions}
 
 
 def cumulative(
