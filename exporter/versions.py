@@ -13,8 +13,6 @@ import numpy as np
 import orjson
 
 from exporter.batch import Batch
-from exporter.batch import Batch
-from exporter.batch import Batch
 from exporter.config import Config, Model, block_panes, default_positive
 from exporter.decode import Schema
 from exporter.decode.outputs import OutputRule
