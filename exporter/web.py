@@ -1,10 +1,12 @@
 """HTTP: /metrics, health, the page. Everything served was made at the last tick; a request computes no statistic."""
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import uvicorn
 from starlette.applications import Starlette
@@ -92,8 +94,6 @@ class Server:
     def __init__(self, site: Site, listen: Listen) -> None:
         config = uvicorn.Config(
             application(site),
-            host=listen.host or None,  # type: ignore[arg-type]  # None: every interface, both families
-            port=listen.port,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -102,19 +102,30 @@ class Server:
         )
         self._server = uvicorn.Server(config)
         self._listen = listen
-        self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> str:
         """Listen, and return the address to open. Raises WebError where that is impossible."""
+        try:
+            listening = _listening(self._listen)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise WebError(f"{self._listen} cannot be listened on ({why}); choose another address") from None
+        port, host = listening.getsockname()[1], self._listen.host
+        run = partial(self._server.run, sockets=[listening])
+        self._thread = threading.Thread(target=run, name="http", daemon=True)
         self._thread.start()
-        while not self._server.started:
-            if not self._thread.is_alive():
-                raise WebError(f"{self._listen} cannot be listened on; is it taken? choose another `web.listen`")
-            time.sleep(0.01)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        host = self._listen.host
         return f"http://{'localhost' if host in ('', '0.0.0.0', '::') else f'[{host}]' if ':' in host else host}:{port}"
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(timeout=3)
+        if self._thread is not None:
+            self._thread.join(timeout=3)
+
+
+def _listening(listen: Listen) -> socket.socket:
+    """One socket: an empty host is every interface of both families, and with port 0 they get the same port."""
+    if not listen.host and socket.has_dualstack_ipv6():
+        return socket.create_server(("", listen.port), family=socket.AF_INET6, dualstack_ipv6=True)
+    family = socket.getaddrinfo(listen.host or "0.0.0.0", listen.port, type=socket.SOCK_STREAM)[0][0]
+    return socket.create_server((listen.host, listen.port), family=family)

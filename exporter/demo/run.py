@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import signal
 import time
 from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from socket import AF_INET, AF_INET6, create_server
 
 import orjson
 from rich.console import Console
@@ -39,14 +37,18 @@ def run(cache: Path, listen: Listen, leave: bool) -> None:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     demo = Demo(leave)
-    free = _free(listen)
-    server = Server(demo.site(), free)
+    server, why = Server(demo.site(), listen), ""
     try:
         address = server.start()
     except WebError as error:
-        raise DemoError(str(error)) from None
+        # A newcomer wants a page, at whatever port.
+        server, why = Server(demo.site(), Listen(listen.host, 0)), f" (port {listen.port} is not free)"
+        try:
+            address = server.start()
+        except WebError:
+            raise DemoError(str(error)) from None
     try:
-        demo.run(cache, address, "" if free == listen else f" (port {listen.port} is taken)")
+        demo.run(cache, address, why)
     finally:
         server.stop()
 
@@ -90,7 +92,7 @@ class Demo:
                     say(drift_table(months))
                     say(quality_table(shown))
                 if not (self._leave or stopped):
-                    say(f"This was 2013. {address} and {address}/metrics stay until Ctrl-C.")
+                    say(f"This was 2013. {address} and its /metrics stay until Ctrl-C.")
                 while not (self._leave or stopped):
                     self._app.step()
             finally:
@@ -138,16 +140,6 @@ def _empty_store(path: Path) -> Store:
         return RocksStore(path)
     except StateError as error:
         raise DemoError(f"{error}; another demo has a folder of its own with --cache") from None
-
-
-def _free(listen: Listen) -> Listen:
-    """The address that was asked for, or where it is taken the same with any free port: a newcomer wants a page."""
-    try:
-        create_server((listen.host, listen.port), family=AF_INET6 if ":" in listen.host else AF_INET).close()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            return Listen(listen.host, 0)
-    return listen
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from rich.console import Console
 
-from exporter.demo.show import Drift, drift_table, preparing, quality_table, watching
+from exporter.demo.show import Drift, drift_table, month_line, preparing, quality_table, watching
 
 
 @pytest.fixture
@@ -33,29 +33,43 @@ def cells(console: Console) -> list[list[str]]:
 
 def test_features_are_ranked_by_how_much_moved_over_all_months(pipe):
     months = {
-        "2013-04": [Drift("humidity", 0.02, 0.07, 0.05), Drift("temperature", 0.9, 0.07, 0.40)],
-        "2013-05": [Drift("humidity", 0.3, 0.07, 0.2), Drift("temperature", 2.5, 0.07, 0.714)],
+        "2013-04": [Drift("humidity", 0.02, 0.074), Drift("temperature", 0.9, 0.074)],
+        "2013-05": [Drift("humidity", 0.3, 0.0752), Drift("temperature", 12.53, 0.0752)],
     }
     pipe.print(drift_table(months))
-    assert ["feature", "Apr", "May"] in [line.split() for line in shown(pipe).splitlines()]
-    assert cells(pipe) == [["temperature", "40%!", "71%!"], ["humidity", "5%", "20%!"]]
+    assert ["feature", "limit", "Apr", "May"] in [line.split() for line in shown(pipe).splitlines()]
+    assert cells(pipe) == [["temperature", "0.075", "0.90!", "12.5!"], ["humidity", "0.075", "0.02", "0.30!"]]
 
 
 def test_a_psi_without_a_limit_is_shown_and_is_no_drift(pipe):
-    pipe.print(drift_table({"2013-04": [Drift("constant", 0.0, None, 0.0)]}))
-    assert cells(pipe) == [["constant", "0%"]]
+    pipe.print(drift_table({"2013-04": [Drift("constant", 0.0, None)]}))
+    assert cells(pipe) == [["constant", "–", "0.00"]]
 
 
 def test_a_feature_that_a_month_does_not_have_leaves_a_gap(pipe):
-    months = {"2013-04": [Drift("dest", 0.01, 0.07, 0.03)], "2013-05": [Drift("origin", 0.01, 0.07, 0.01)]}
+    months = {"2013-04": [Drift("dest", 0.02, 0.07)], "2013-05": [Drift("origin", 0.01, 0.07)]}
     pipe.print(drift_table(months))
-    assert cells(pipe) == [["dest", "3%", "–"], ["origin", "–", "1%"]]
+    assert cells(pipe) == [["dest", "0.070", "0.02", "–"], ["origin", "0.070", "–", "0.01"]]
 
 
 def test_nine_months_fit_a_narrow_terminal_uncut(pipe):
-    months = {f"2013-{m:02}": [Drift("wind_direction", 1.0, 0.07, 1.0)] for m in range(4, 13)}
+    months = {f"2013-{m:02}": [Drift("wind_direction", 10.0, 0.07)] for m in range(4, 13)}
     pipe.print(drift_table(months))
-    assert cells(pipe) == [["wind_direction"] + ["100%!"] * 9]
+    assert cells(pipe) == [["wind_direction", "0.070"] + ["10.0!"] * 9]
+
+
+def test_the_line_of_a_month_names_what_is_above_its_limit_the_most_moved_first(pipe):
+    drifts = [
+        Drift("origin", 0.07, 0.07),
+        Drift("wind_direction", 0.08, 0.07),
+        Drift("humidity", 0.3, 0.07),
+        Drift("precipitation", 10.0, 0.07),
+    ]
+    pipe.print(month_line("2013-08", drifts))
+    pipe.print(month_line("2013-09", drifts[:1]))
+    assert shown(pipe) == (
+        "Aug  precipitation 10.0 (limit 0.07), humidity 0.30 (limit 0.07)\nSep  nothing above its limit\n"
+    )
 
 
 def test_the_quality_of_each_month_is_one_line(pipe):
@@ -87,7 +101,8 @@ def test_the_bar_of_prepare_shows_the_step(terminal):
 
 def test_a_pipe_sees_no_bars(pipe):
     with preparing(pipe) as tell:
+        tell(0, 6, "reading")
         tell(1, 6, "training the model")
     with watching(pipe, 10) as tell_day:
         tell_day(5, date(2013, 8, 14))
-    assert shown(pipe) == ""
+    assert shown(pipe) == "Preparing the flights, once: it takes some seconds.\n"
