@@ -50,9 +50,8 @@ class Watch:
         self.psi, self.ks = Rises(len(self.of.start)), Rises(len(self.of.start))
         self.alarmed: set[int] = set()
         self.rates_alarmed: set[int] = set()
-        self.model_alarmed = 0
+        self.model = Rises(1)
         self.adwin = [Adwin(self.of, 2 * i, np.random.default_rng(i)) for i in range(self.adwins)]
-        self.spent = 0.0
         self.panes = 0
 
     def start_anew(self) -> None:
@@ -66,15 +65,13 @@ class Watch:
         of = self.of
         for x in panes:
             phi = self.shift.phi[of.rate_owner]
-            began = time.perf_counter()
             self.shift.feed(x, self.panes)
-            self.spent += time.perf_counter() - began
             rows = np.add.reduceat(x, of.start)[of.rate_owner]
             self.rates.feed(x[of.rate_bins], rows, self.panes, phi)
             bins, rates = (judge(d.log_r, d.effect, BUDGET.log_a0) for d in (self.shift, self.rates))
             self.alarmed |= set(np.flatnonzero(bins.scores >= 1).tolist())
             self.rates_alarmed |= set(np.flatnonzero(rates.scores >= 1).tolist())
-            self.model_alarmed += bins.model >= 1
+            self.model.feed(np.array([[bins.model >= 1]]))
             self.panes += 1
         psi, p = self.hour.feed(panes)
         if len(psi):
@@ -88,7 +85,7 @@ class Watch:
         cells = [
             hold(f"{name}, {rows} rows: features", len(self.alarmed), most),
             hold(f"{name}, {rows} rows: rates", len(self.rates_alarmed), 0),
-            hold(f"{name}, {rows} rows: model", self.model_alarmed, most if most == np.inf else 0),
+            hold(f"{name}, {rows} rows: model", int(self.model.rises[0]), most),
             f"{self.psi.rises.sum():,}",
             f"{self.ks.rises.sum():,}",
             f"{adwin:,.0f}" if self.adwin and ADWIN else "",
@@ -136,7 +133,7 @@ def day_and_night(name: str, of: Season, days: int, rng: np.random.Generator, sl
     tolerance = of.tolerance if slots else np.full(k, TOLERANCE)
     detector = ShiftDetector(reference, of.start, of.ordered, tolerance, BUDGET)
     hour = RollingHour(of.reference.sum(axis=0), of.start, of.ordered)
-    psi, ks, alarmed, model = Rises(k), Rises(k), set(), 0
+    psi, ks, model, alarmed = Rises(k), Rises(k), Rises(1), set()
     first = 28 * DAY
     for day in range(days):
         panes = np.array(list(of.panes(rng, first + day * DAY, DAY, 200)))
@@ -144,7 +141,7 @@ def day_and_night(name: str, of: Season, days: int, rng: np.random.Generator, sl
             detector.feed(panes[i], day * DAY + i, slot if slots else 0)
             verdict = judge(detector.log_r, detector.effect, BUDGET.log_a0)
             alarmed |= set(np.flatnonzero(verdict.scores >= 1).tolist())
-            model += verdict.model >= 1
+            model.feed(np.array([[verdict.model >= 1]]))
         values, p = hour.feed(panes)
         psi.feed(values > 0.2)
         ks.feed(p < 0.05)
@@ -152,7 +149,7 @@ def day_and_night(name: str, of: Season, days: int, rng: np.random.Generator, sl
     cells = [
         hold(f"{name}: features", len(alarmed), most),
         "",
-        hold(f"{name}: model", model, most),
+        hold(f"{name}: model", int(model.rises[0]), most),
         f"{psi.rises.sum():,}",
         f"{ks.rises.sum():,}",
     ]
@@ -186,7 +183,7 @@ def main() -> int:
     print("\nA rate rises from .001 at 200 rows a minute, for five hours: minutes, median")
     for line in rate_delays():
         print(line, flush=True)
-    print("\nThe kind of change, right of 100 (2,000 rows a pane, 1 sd)")
+    print("\nThe kind of change, percent right (2,000 rows a pane, 1 sd)")
     for name, right in told(50 if quick else 200).items():
         if right < 95:
             failures.append(f"pattern {name}: right in {right:g}, must be at least 95")
