@@ -79,7 +79,8 @@ class App:
     def _load(self, references: References) -> None:
         meta = saved_meta(self.store) or {"positions": [], "highs": [], "closed": None, "latest": []}
         self.positions = {Partition(topic, number): at for topic, number, at in meta["positions"]}
-        highs = {Partition(topic, number): at for topic, number, at in meta["highs"]}
+        known = self.config.topics
+        highs = {Partition(topic, number): at for topic, number, at in meta["highs"] if topic in known}
         self.watermark = Watermark(self.config.pane.ns, self.config.lateness.ns, highs, meta["closed"])
         self.latest: dict[tuple[str, str], int] = {(model, version): at for model, version, at in meta["latest"]}
         self.counters = Counters(self.store.get(_COUNTERS))
