@@ -167,7 +167,10 @@ def _outputs(model: Model, event: Mapping[str, Any]) -> dict[str, Any]:
         return {"score": score, "prediction": cell}
     if not isinstance(given, dict):  # of the predicted class already
         score = number(given)
-        return {"score": INVALID if isinstance(score, float) and not 0 <= score <= 1 else score, "prediction": category(said)}
+        return {
+            "score": INVALID if isinstance(score, float) and not 0 <= score <= 1 else score,
+            "prediction": category(said),
+        }
     shares = {name: number(p) for name, p in given.items()}
     if any(p == INVALID or (isinstance(p, float) and not 0 <= p <= 1) for p in shares.values()):
         return {"score": INVALID, "prediction": category(said)}

@@ -16,7 +16,7 @@ from tests.stories.world import World, json_line, series
 
 SECOND = 10**9
 START = 1_364_774_400  # 2013-04-01
-COLOURS = ["red", "green", "blue", "other", "a \"quoted\"\nback\\slash", ""]
+COLOURS = ["red", "green", "blue", "other", 'a "quoted"\nback\\slash', ""]
 
 CONFIG = """
 topics:
@@ -174,7 +174,11 @@ def stamp(random: np.random.Generator, seconds: float) -> Any:
 
 def said(random: np.random.Generator, model: str, odd: float) -> dict[str, Any]:
     if model == "price":
-        return {"prediction": ODD_CELLS[int(random.integers(0, 8))] if random.random() < odd else float(random.normal(12, 3))}
+        return {
+            "prediction": ODD_CELLS[int(random.integers(0, 8))]
+            if random.random() < odd
+            else float(random.normal(12, 3))
+        }
     if model == "species":
         p = round(float(random.random()), 2)
         if random.random() < odd:
@@ -185,7 +189,9 @@ def said(random: np.random.Generator, model: str, odd: float) -> dict[str, Any]:
     score = round(float(random.beta(3, 4)), 3)
     if random.random() < odd:
         return {"score": ODD_SCORES[int(random.integers(0, len(ODD_SCORES)))]} | (
-            {"prediction": [0, "1", True, "strange", None, []][int(random.integers(0, 6))]} if random.random() < 0.5 else {}
+            {"prediction": [0, "1", True, "strange", None, []][int(random.integers(0, 6))]}
+            if random.random() < 0.5
+            else {}
         )
     return {"score": score} if random.random() < 0.5 else {"score": score, "prediction": int(score >= 0.25)}
 
@@ -218,7 +224,9 @@ WINDOWS = ["1h,24h,7d", "90m,36h", "1h", "60s", "7m,59m,61m", "10h,11h", "2h,3d,
 
 
 # A seed does not shrink.
-@settings(max_examples=int(os.environ.get("REPLAY_EXAMPLES", "12")), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(
+    max_examples=int(os.environ.get("REPLAY_EXAMPLES", "12")), phases=[Phase.explicit, Phase.reuse, Phase.generate]
+)
 @given(
     seed=st.integers(0, 2**32 - 1),
     windows=st.sampled_from(WINDOWS),
