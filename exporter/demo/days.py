@@ -92,5 +92,8 @@ class Days:
     def ended(self) -> bool:
         return self._files.ended() and not any(self._held.values())
 
+    def problems(self) -> tuple[str, ...]:
+        return ()
+
     def close(self) -> None:
         self._files.close()

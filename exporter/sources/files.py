@@ -47,9 +47,6 @@ class _Reader:
         self._read()
         return line.rstrip(b"\r\n")
 
-    def problems(self) -> tuple[str, ...]:
-        return ()
-
     def close(self) -> None:
         self._file.close()
 
@@ -104,6 +101,9 @@ class FileSource:
 
     def ended(self) -> bool:
         return not any(reader.line for reader in self._readers)
+
+    def problems(self) -> tuple[str, ...]:
+        return ()
 
     def close(self) -> None:
         for reader in self._readers:
