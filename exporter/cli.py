@@ -322,6 +322,10 @@ def run(config_path: Path, payloads: bool, log_level: str, log_format: log.Forma
     log.set_up(log_level, log_format)
     config = read_config(config_path, "run")
     references = references_of(config, config_path)
+    if config.web.config_file is not None:
+        refuse(
+            f"{config_path}: web.config_file: TLS and passwords are not built yet; put a proxy in front, and remove it"
+        )
     try:
         Sidecar(config_path, config, kafka_source, payloads).run(references)
     except (StateError, WebError) as error:

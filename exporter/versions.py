@@ -159,7 +159,7 @@ class Versions:
             return OutputRule(configured.task, classes)
         positive = configured.positive or default_positive(classes)
         negative = next((name for name in classes if name != positive), None)
-        return OutputRule("binary", classes, positive, negative, configured.threshold or 0.5)
+        return OutputRule("binary", classes, positive, negative, 0.5 if configured.threshold is None else configured.threshold)
 
     def _take_up(self, model: str, version: str) -> Known:
         reference = self._reference(model, version)

@@ -1,6 +1,7 @@
 """`format: json`: one JSON object a record (INTERFACE §2)."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +17,7 @@ from exporter.decode.columns import canonical, column
 from exporter.decode.outputs import outputs
 from exporter.decode.places import Places
 from exporter.decode.times import parse_time
-from exporter.decode.typed import Taken, TypedDecoder, fits
+from exporter.decode.typed import MOST_STRANGERS, Taken, TypedDecoder, can_name, fits
 from exporter.sources import Partition, Records
 
 _EXAMPLE_LENGTH = 200
@@ -102,7 +103,7 @@ class JsonDecoder:
         rows, times = rows[order], times[order]
         if taken is not None and self._typed is not None and len(taken.events):
             position = np.searchsorted(rows, taken.rows)
-            batches.append(self._typed.batch(taken, position, records.values, self._strangers))
+            batches.append(self._typed.batch(taken, position))
         for (model, version), part in found.versions.items():
             batches.append(_batch(model, version, part, np.searchsorted(rows, part.rows), times))
         self._expect_more_of(batches)
@@ -114,18 +115,18 @@ class JsonDecoder:
             return
         most = max(batches, key=lambda batch: len(batch.time))
         schema = self._schema_of(most.model, most.version)
+        if schema is None or not schema.features or not all(map(can_name, (*schema.features, *schema.ignored))):
+            self._typed = None
+            return
         known = self._typed
-        if known is None or (known.model, known.version) != (most.model, most.version) or known.schema is not schema:
-            self._typed = (
-                TypedDecoder(self._topic, most.model, most.version, schema, self._needs_id)
-                if schema is not None and schema.features
-                else None
-            )
-
-    def _strangers(self, value: bytes) -> list[str]:
-        """Names in an event that the typed decoder took, unknown to its reference."""
-        assert self._typed is not None, "only an event that it took is asked about"
-        return [clean(name) for name in self._places.features(parse(value)) if name not in self._typed.schema.expected]
+        same = known is not None and (known.model, known.version, known.schema) == (most.model, most.version, schema)
+        strangers = known.strangers if known is not None and same else frozenset()
+        often = {name for name, n in Counter(name for _, name in most.unexpected).items() if 8 * n > len(most.time) and can_name(name)}
+        wanted = strangers | often
+        if same and (often <= strangers or len(wanted) > MOST_STRANGERS):
+            return
+        args = (self._topic, most.model, most.version, schema, self._needs_id)
+        self._typed = TypedDecoder(*args, wanted if len(wanted) <= MOST_STRANGERS else frozenset())
 
     def _accept(self, value: bytes, records: Records, i: int, found: "_Found") -> None:
         event = parse(value)
