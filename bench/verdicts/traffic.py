@@ -66,12 +66,12 @@ class _Feature:
     rates: tuple[int, ...]
 
 
-def world(rng: np.random.Generator, variation: float, features: int = FEATURES) -> World:
-    """Half the features are continuous, the others half and half zero-inflated and categorical, and some values are
-    missing. `variation`: the total variation by which each has moved where it is drifted.
+def world(rng: np.random.Generator, variation: float, kinds: str = "nznc", features: int = FEATURES) -> World:
+    """Features whose kinds follow each other as in `kinds`: (n)umeric, (z)ero-inflated, (c)ategorical; of each some
+    values are missing. `variation`: the total variation by which each has moved where it is drifted.
     """
-    makers = [_continuous, _zero_inflated, _continuous, _categorical]
-    return _side_by_side([makers[i % 4](rng, variation) for i in range(features)])
+    makers = {"n": _continuous, "z": _zero_inflated, "c": _categorical}
+    return _side_by_side([makers[kinds[i % len(kinds)]](rng, variation) for i in range(features)])
 
 
 def continuous(rng: np.random.Generator, variation: float, features: int) -> World:
