@@ -35,14 +35,14 @@ class Drift:
 @contextmanager
 def preparing(console: Console) -> Iterator[Callable[[int, int, str], None]]:
     """What `prepare` is to tell its steps to: a bar on a terminal that goes when it is done, nothing in a pipe."""
-    columns = BarColumn(), TextColumn("{task.completed}/{task.total} {task.description}")
+    columns = BarColumn(), TextColumn("{task.description}")
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
 
         def tell(done: int, total: int, what: str) -> None:
             if done == 0:
                 console.print("Preparing the flights, once: it takes some seconds.")
-            bar.update(task, completed=done, total=total, description=what)
+            bar.update(task, completed=done, total=total, description=f"{done}/{total} {what}")
 
         yield tell
 
