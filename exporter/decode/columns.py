@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import repeat
-from math import inf, nan
+from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,14 @@ _INVALID = object()
 
 
 def canonical(value: Any) -> str | None:
-    """The text by which categories, classes and versions compare (INTERFACE §2); None for an object or an array."""
+    """The text by which categories, classes and versions compare (INTERFACE §2); None for an object, an array, NaN
+    and infinities."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
+        return str(int(value)) if value.is_integer() else repr(value) if isfinite(value) else None
     return str(value) if isinstance(value, int) else None
 
 

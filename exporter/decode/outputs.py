@@ -30,7 +30,7 @@ def outputs(rule: OutputRule, predictions: Sequence[Any], scores: Sequence[Any])
     if rule.task == "binary":
         score = probabilities(scores)
         chosen = [
-            _by_threshold(rule, p) if said is None else said
+            _by_threshold(rule, p) if said is None or said != said else said
             for said, p in zip(predictions, score.values.tolist(), strict=True)
         ]
         return {"score": score, "prediction": texts(chosen)}
@@ -61,7 +61,7 @@ def _of_classes(rule: OutputRule, said: Any, given: Any) -> tuple[Any, float]:
     shares = {name: number(p) for name, p in given.items()}
     if any(not isnan(p) and not 0 <= p <= 1 for p in shares.values()):
         return said, inf
-    if said is None:
+    if said is None or said != said:
         ranked = [name for name in dict.fromkeys((*rule.classes, *shares)) if not isnan(shares.get(name, nan))]
         said = max(ranked, key=shares.__getitem__) if ranked else None
     return said, shares.get(canonical(said) or "", nan)
