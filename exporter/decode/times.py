@@ -17,7 +17,7 @@ def parse_time(value: object) -> int | None:
     """
     if isinstance(value, str):
         try:
-            moment = datetime.fromisoformat(value)
+            moment = datetime.fromisoformat(value.upper())  # RFC 3339 §5.6 lets `t` and `z` be small
         except ValueError:
             return None
         if len(value) < len("2013-04-01T00:00"):
