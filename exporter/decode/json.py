@@ -139,8 +139,10 @@ class JsonDecoder:
         version = clean(canonical(self._places.version(event, records, i)) or NO_VERSION)
         schema = None if model is None else self._schema_of(model, version)
         if schema is None and model is not None:
-            raise Unreadable("unknown_model", f"the configuration has no model {clean(model)!r}")
+            raise Unreadable("unknown_model", f"the configuration has no model {clean(model[:_EXAMPLE_LENGTH])!r}")
         time = self._time_of(event, records, i, found.latest)
+        if self._topic.role == "labels" and isinstance(self._places.label(event, records, i), dict | list):
+            raise Unreadable("bad_label", "the label is an object or an array, where one value belongs")
         found.rows.append(i)
         found.times.append(time)
         if model is None or schema is None or self._topic.role != "predictions":
