@@ -1,6 +1,7 @@
 """A cumulative histogram of an output, for heat maps over any range: it only ever grows."""
 
 from collections.abc import Sequence
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,10 @@ class CumulativeHistogram:
 
     @property
     def total(self) -> float:
-        """The sum of all values, 0 before the first."""
+        """The sum of all values, 0 before the first, NaN where no double can hold it."""
         n = int(self.moments.n[0])
-        return float(self.moments.mean_and_deviation()[0][0]) * n if n else 0.0
+        found = float(self.moments.mean_and_deviation()[0][0]) * n if n else 0.0
+        return found if isfinite(found) else nan
 
     def pack(self) -> dict[str, Any]:
         far = self.moments.far.get(0, (0, 0))

@@ -14,6 +14,8 @@ GAMMA = 1.01 / 0.99
 _PER_LOG = 1 / np.log(GAMMA)
 # Keys of positive numbers are shifted up and negated for negative ones, so that keys ascend with the values.
 _SHIFT = 40_000
+# The middle of the last bucket lies beyond the doubles.
+_LARGEST_LOG = np.log(np.finfo(np.float64).max)
 # A feature that spreads over more buckets than this is not worth more memory: further values take the nearest bucket.
 BUCKETS = 4096
 # Distinct categories kept exactly a feature; beyond, a known fraction of them is kept (see `Hashes`).
@@ -37,7 +39,8 @@ def bucket(values: NDArray[np.float64]) -> NDArray[np.int32]:
 
 def middles(keys: NDArray[np.int64]) -> NDArray[np.float64]:
     """float64[n]: the value that stands for each bucket, within 1% of everything in it."""
-    sizes = np.exp((np.abs(keys) - _SHIFT) / _PER_LOG) * (2 / (1 + GAMMA))
+    logs = (np.abs(keys) - _SHIFT) / _PER_LOG + np.log(2 / (1 + GAMMA))
+    sizes = np.exp(np.minimum(logs, _LARGEST_LOG))
     return np.asarray(np.sign(keys) * sizes, dtype=np.float64)
 
 
