@@ -42,7 +42,8 @@ def replay(app: App, progress: Callable[[int], None], history: "History | None" 
 
 def stable(page: str) -> str:
     """The page less what depends on the clock, the machine or the store."""
-    return "".join(line for line in page.splitlines(keepends=True) if not _volatile(line))
+    # Not splitlines: a label's value may hold line breaks of other kinds.
+    return "".join(f"{line}\n" for line in page.removesuffix("\n").split("\n") if not _volatile(line))
 
 
 def _volatile(line: str) -> bool:
