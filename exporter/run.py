@@ -4,8 +4,12 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event
+
+import yaml
 
 from exporter.app import App
 from exporter.config import Config, ConfigErrors, load
@@ -17,11 +21,13 @@ from exporter.sources import Source
 from exporter.state import RocksStore, Store
 from exporter.statistics import STATISTICS
 from exporter.view import PageView
-from exporter.web import Server, Site
+from exporter.web import Admin, Server, Site
 
 log = logging.getLogger(__name__)
 
 MakeSource = Callable[[Config], Source]
+# How long a POST /-/reload waits for the turn that is under way.
+RELOAD_SECONDS = 30.0
 
 
 def kafka_source(config: Config) -> Source:
@@ -45,12 +51,14 @@ class Sidecar:
         self._payloads = payloads
         self._app: App | None = None
         self._stop = Event()
-        self._reload = Event()
+        # Who asked for the configuration to be read again, each waiting for what is wrong with it.
+        self._asked: SimpleQueue[Future[list[str]]] = SimpleQueue()
         started = Health(started=time.time_ns(), last_reload=time.time_ns())
         names = [statistic.name for statistic in STATISTICS]
         self._first_page = Snapshot.of([render(started.samples(names)), process_metrics()])
         self._first_view = PageView(time.time_ns(), "", (), {}, {}, {}, {}, None, caught_up=False)
-        self._turned = time.monotonic()
+        self._turned = self._next_look = time.monotonic()
+        self._seen = self._stamps()
 
     def site(self) -> Site:
         return Site(
@@ -58,13 +66,28 @@ class Sidecar:
             view=lambda: self._app.page_view() if self._app else self._first_view,
             turned=lambda: self._app.turned if self._app else self._turned,
             ready=lambda: self._app is not None,
+            admin=Admin(self._reload, self._shown) if self._config.web.admin else None,
         )
+
+    def _ask(self) -> "Future[list[str]]":
+        asked: Future[list[str]] = Future()
+        self._asked.put(asked)
+        return asked
+
+    def _reload(self) -> list[str]:
+        try:
+            return self._ask().result(timeout=RELOAD_SECONDS)
+        except TimeoutError:
+            return [f"the loop did not come to it within {RELOAD_SECONDS:.0f} s"]
+
+    def _shown(self) -> str:
+        return yaml.safe_dump(self._config.redacted(), sort_keys=False, allow_unicode=True)
 
     def run(self, references: Mapping[str, Mapping[str, Reference]]) -> None:
         """Raises WebError or StateError where it cannot start; leaves after SIGTERM or SIGINT, everything saved."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
-        signal.signal(signal.SIGHUP, lambda *_: self._reload.set())
+        signal.signal(signal.SIGHUP, lambda *_: self._ask())
         server = Server(self.site(), self._config.web.listen)
         log.info("listening on %s", server.start())
         store = RocksStore(self._config.state.path)
@@ -72,9 +95,11 @@ class Sidecar:
             self._app = App(self._config, self._make_source(self._config), store, references, payloads=self._payloads)
             while not self._stop.is_set():
                 self._app.step()
-                if self._reload.is_set():
-                    self._reload.clear()
-                    self._read_again(store)
+                self._look_for_changes()
+                if not self._asked.empty():
+                    wrong = self._read_again(store)
+                    while not self._asked.empty():
+                        self._asked.get().set_result(wrong)
             self._app.finish()
         finally:
             if self._app is not None:
@@ -85,34 +110,49 @@ class Sidecar:
             log.error("the last save failed, so the next start reads from the one before")
         log.info("stopped")
 
-    def _read_again(self, store: Store) -> None:
-        """Configuration and references between two turns; on an error the old ones stay."""
+    def _look_for_changes(self) -> None:
+        """With `reload.auto`: whether the files are others than when they were last read."""
+        if not self._config.reload.auto or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + self._config.reload.interval.ns / 1e9
+        stamps = self._stamps()
+        if stamps != self._seen:
+            self._seen = stamps
+            self._ask()
+
+    def _stamps(self) -> list[object]:
+        """Changes with every file the configuration is read from; a ConfigMap changes by moving a link."""
+        paths = [self._path, *(path for model in self._config.models.values() for path in model.reference.values())]
+        return [(path.resolve(), path.stat().st_mtime_ns) if path.exists() else None for path in paths]
+
+    def _read_again(self, store: Store) -> list[str]:
+        """Configuration and references between two turns; on an error, which is returned, the old ones stay."""
         assert self._app is not None, "only a running app is reloaded"
-        health = self._app.health
+        before = self._app.health
         try:
             config = load(self._path, purpose="run")
             references = load_references(config, self._path)
         except ConfigErrors as errors:
+            before.reloaded = False
             for error in errors.errors:
                 log.error("not reloaded, the old configuration stays: %s", error)
-            health.reloaded = False
-            return
+            return list(map(str, errors.errors))
         for name, changed in (
-            ("web.listen", config.web.listen != self._config.web.listen),
+            ("web", config.web != self._config.web),
             ("state.path", config.state.path != self._config.state.path),
         ):
             if changed:
                 log.warning("%s has changed, which takes a restart", name)
         self._app.tick()
-        if self._app.health.save_problem is not None:
+        if before.save_problem is not None:
+            before.reloaded = False
             log.error("not reloaded, because the state cannot be saved")
-            health.reloaded = False
-            return
-        source = self._app.source
-        if (config.kafka, config.topics) != (self._config.kafka, self._config.topics):
-            source.close()
-            source = self._make_source(config)
+            return [before.save_problem]
+        self._app.source.close()
         self._config = config
-        self._app = App(config, source, store, references, payloads=self._payloads)
+        self._app = App(config, self._make_source(config), store, references, payloads=self._payloads)
+        self._app.health.save_failures = before.save_failures
+        self._app.health.statistic_failures = before.statistic_failures
         self._app.tick()
         log.info("configuration and references are read again")
+        return []

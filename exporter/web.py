@@ -4,7 +4,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,6 +37,14 @@ class WebError(Exception):
 
 
 @dataclass
+class Admin:
+    """What `web.admin` opens. `reload`: reads the configuration again, and returns what is wrong with it."""
+
+    reload: Callable[[], Sequence[str]]
+    config: Callable[[], str]
+
+
+@dataclass
 class Site:
     """What is served, asked anew at each request. `turned`: when the loop last turned (monotonic seconds)."""
 
@@ -44,6 +52,7 @@ class Site:
     view: Callable[[], PageView]
     turned: Callable[[], float]
     ready: Callable[[], bool]
+    admin: Admin | None = None
 
 
 def application(site: Site) -> Starlette:
@@ -82,10 +91,24 @@ def application(site: Site) -> Starlette:
             Route("/static/{name}", asset),
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
+            *(_admin_routes(site.admin) if site.admin else ()),
         ],
         # The page; /metrics is compressed already, which the middleware sees.
         middleware=[Middleware(GZipMiddleware, compresslevel=1)],
     )
+
+
+def _admin_routes(admin: Admin) -> list[Route]:
+    def reload(request: Request) -> Response:
+        wrong = admin.reload()
+        if wrong:
+            return PlainTextResponse("".join(f"{line}\n" for line in wrong), 500)
+        return PlainTextResponse("reloaded\n")
+
+    def config(request: Request) -> Response:
+        return PlainTextResponse(admin.config())
+
+    return [Route("/-/reload", reload, methods=["POST"]), Route("/config", config)]
 
 
 class Server:
