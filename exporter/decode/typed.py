@@ -132,7 +132,7 @@ class TypedDecoder:
         if latest is not None:
             fitting &= times <= latest
         if self._needs_id:
-            fitting &= [bool(id_) or id_ == 0 for id_ in map(self._id, events)]
+            fitting &= np.array([bool(id_) or id_ == 0 for id_ in map(self._id, events)], dtype=bool)
         if not fitting.all():
             events = [event for event, fit in zip(events, fitting.tolist(), strict=True) if fit]
         return Taken(np.array(rows, dtype=np.intp)[fitting], times[fitting], events)
