@@ -24,9 +24,13 @@ def canonical(value: Any) -> str | None:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value) if isfinite(value) else None
-    return str(value) if isinstance(value, int) else None
+    if isinstance(value, int):
+        if -(2**63) <= value < 2**64:
+            return str(value)
+        value = number(value)  # as most JSON readers have it
+    if isinstance(value, float) and isfinite(value):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return None
 
 
 def number(value: Any) -> float:
@@ -55,8 +59,7 @@ def texts(values: Sequence[Any]) -> Texts:
     """A number is a category; objects and arrays are invalid; NaN is missing."""
     kinds = set(map(type, values))
     if any(kinds <= alike for alike in _ALIKE):
-        distinct = dict.fromkeys(values)
-        cells: dict[Any, object] = {value: None if value is None else canonical(value) for value in distinct}
+        cells: dict[Any, object] = {value: _cell(value) for value in dict.fromkeys(values)}
     else:
         values = list(map(_cell, values))
         cells = dict(zip(values, values, strict=True))

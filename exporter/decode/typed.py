@@ -117,7 +117,9 @@ class TypedDecoder:
         for i, value in enumerate(values):
             try:
                 event = decode(value)  # type: ignore[arg-type]  # a tombstone is a TypeError
-            except (msgspec.DecodeError, TypeError, RecursionError):
+                if not value.isascii():  # type: ignore[union-attr]
+                    value.decode()  # type: ignore[union-attr]  # what is skipped is not looked at
+            except (msgspec.DecodeError, TypeError, RecursionError, UnicodeDecodeError):
                 continue
             if len(value) <= longest:  # type: ignore[arg-type]
                 rows.append(i)
@@ -219,7 +221,7 @@ def _struct(node: _Node, holder: _Node) -> type[msgspec.Struct]:
 
 
 def _id_text(value: str | int) -> str:
-    return value if type(value) is str else str(value)
+    return canonical(value) or ""
 
 
 def _version(written: Any) -> str:
