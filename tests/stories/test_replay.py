@@ -3,7 +3,6 @@
 import math
 import os
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,7 @@ lateness: {lateness}
 def features(random: np.random.Generator, shift: float = 0.0) -> dict[str, Any]:
     """One row of every kind of feature, as a model would see it."""
     return {
-        "n": float(random.normal(shift, 1)),
+        "größe": float(random.normal(shift, 1)),
         "z": 0.0 if random.random() < 0.6 - shift / 2 else float(random.exponential(3)),
         "k": int(random.poisson(3 + shift)),
         "big": 1e6 + float(random.uniform(-1, 1)) + shift,
@@ -66,7 +65,7 @@ def training(random: np.random.Generator, rows: int, task: str) -> list[dict[str
     for _ in range(rows):
         row = features(random)
         if random.random() < 0.1:
-            row["n"] = row["colour"] = None
+            row["größe"] = row["colour"] = None
         score = round(float(random.beta(2, 4)), 3)
         if task == "binary":
             row |= {"score": score, "prediction": int(score >= 0.25), "label": int(random.random() < score)}
@@ -196,11 +195,14 @@ def said(random: np.random.Generator, model: str, odd: float) -> dict[str, Any]:
     return {"score": score} if random.random() < 0.5 else {"score": score, "prediction": int(score >= 0.25)}
 
 
-def replayed(world: World, files: list[tuple[str, list[dict[str, Any]]]]) -> Any:
+def replayed(world: World, files: list[tuple[str, list[dict[str, Any]]]], lines: int = 8192) -> Any:
+    """`lines`: how many are read at a time; from the second time on events are decoded in another way."""
     words = []
     for i, (topic, found) in enumerate(files):
         words.append(f"{topic}={world.lines(f'events{i}.jsonl', map(json_line, found))}")
-    return world.replay(*words)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("exporter.sources.files.LINES", lines)
+        return world.replay(*words)
 
 
 def compare(found: dict[Any, float], expected: dict[Any, float]) -> None:
@@ -236,9 +238,10 @@ WINDOWS = ["1h,24h,7d", "90m,36h", "1h", "60s", "7m,59m,61m", "10h,11h", "2h,3d,
     spread=st.sampled_from([0.5, 20, 600, 6000]),
     odd=st.sampled_from([0.0, 0.05, 0.4]),
     two=st.booleans(),
+    lines=st.sampled_from([10, 100, 8192]),
 )
 def test_every_figure_of_a_model_equals_that_of_the_rows_themselves(
-    world: World, seed: int, windows: str, pane: int, lateness: int, count: int, spread: float, odd: float, two: bool
+    world: World, seed: int, windows: str, pane: int, lateness: int, count: int, spread: float, odd: float, two: bool, lines: int
 ) -> None:
     if any(not fits(length(w) // pane) for w in windows.split(",")):
         pane = 60
@@ -247,7 +250,7 @@ def test_every_figure_of_a_model_equals_that_of_the_rows_themselves(
     files = [("predictions", events(random, count, spread, odd))]
     if two:
         files.append(("more", events(random, count // 2 + 1, spread * 2, odd)))
-    done = replayed(world, files)
+    done = replayed(world, files, lines)
     found = done.samples
     expected = oracle(world, windows, pane, lateness)
     compare({key: value for key, value in found.items() if key[0].startswith("model_")}, expected.page(files))
