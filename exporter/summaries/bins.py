@@ -97,6 +97,11 @@ class NumericBins:
         """intp[n]: the bin of each cell, missing, invalid, below and above included; one binary search a cell."""
         return self._codes[np.searchsorted(self._cuts, column.values, side="left")]
 
+    def whole(self, least: NDArray[np.float64], greatest: NDArray[np.float64]) -> NDArray[np.intp]:
+        """intp[n]: the bin that has all numbers from `least[i]` to `greatest[i]`, −1 where there are several."""
+        first, last = np.searchsorted(self._cuts, least), np.searchsorted(self._cuts, greatest)
+        return np.where(first == last, self._codes[first], -1)
+
     def _lookup(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Cut points and the code of each cell (cut[j−1], cut[j]]: the state of a number is just where it sorts.
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from exporter.batch import Batch, Column, Numbers, Texts
 from exporter.summaries.bins import Bins, CategoryBins, NumericBins
-from exporter.summaries.keys import Buckets, Hashes, bucket, hash_of
+from exporter.summaries.keys import Buckets, Hashes, bounds, bucket, hash_of
 from exporter.summaries.moments import Moments, Scale
 from exporter.summaries.tally import Places, Tally, places, scatter
 
@@ -48,6 +48,7 @@ class Layout:
         self.scale = Scale.of([columns[i].mean for i in self.numeric], [columns[i].deviation for i in self.numeric])
         self.buckets = Buckets(len(self.numeric))
         self.hashes = Hashes(len(self.categorical) + 1)
+        self._bin_of: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
 
     def place(self, name: str, output: bool) -> int:
         return next(i for i, c in enumerate(self.columns) if c.name == name and c.output == output)
@@ -68,9 +69,7 @@ class Layout:
             column = _column(batch, spec)
             x = column.values if isinstance(column, Numbers) else np.full(rows, np.nan)
             values[place] = x
-            codes[index] = spec.bins.codes(Numbers(x)) + self.start[index]  # type: ignore[arg-type]
-            finite = np.isfinite(x)
-            buckets[place, finite] = self.buckets.columns(place, bucket(x[finite]))
+            codes[index], buckets[place] = self._place(place, x)
         for place, index in enumerate(self.categorical):
             spec = self.columns[index]
             column = _column(batch, spec)
@@ -90,6 +89,39 @@ class Layout:
             np.array([row for row, _ in batch.unexpected], dtype=np.intp),
             np.array(names, dtype=np.int32),
         )
+
+    def _place(self, place: int, x: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """int32[n] twice: the bin, as a place in the flat vector, and the bucket of each value, −1 for none.
+
+        Most buckets lie wholly in one bin, which spares the binary search for nine values of ten.
+        """
+        finite = np.isfinite(x)
+        if finite.all():
+            found = self.buckets.columns(place, bucket(x))
+        else:
+            found = np.full(len(x), -1, dtype=np.int32)
+            found[finite] = self.buckets.columns(place, bucket(x[finite]))
+        known = np.full(len(x), -1, dtype=np.int32) if self.buckets.crowded(place) else self._bins()[found]
+        unknown = np.flatnonzero((known < 0) | ~finite)
+        if len(unknown):
+            bins, start = self.columns[self.numeric[place]].bins, self.start[self.numeric[place]]
+            known[unknown] = bins.codes(Numbers(x[unknown])) + start  # type: ignore[arg-type]
+        return known, found
+
+    def _bins(self) -> NDArray[np.int32]:
+        """The bin of each of the registry's buckets, as a place in the flat vector; −1 for one that lies in several."""
+        done = len(self._bin_of)
+        if done < len(self.buckets):
+            features, keys = self.buckets.features()[done:], self.buckets.keys()[done:]
+            grown = np.full(len(keys), -1, dtype=np.int32)
+            for place in np.unique(features).tolist():
+                mine = features == place
+                bins = self.columns[self.numeric[place]].bins
+                assert isinstance(bins, NumericBins), "buckets are of numeric columns"
+                whole = bins.whole(*bounds(keys[mine]))
+                grown[mine] = np.where(whole < 0, -1, whole + self.start[self.numeric[place]])
+            self._bin_of = np.concatenate([self._bin_of, grown])
+        return self._bin_of
 
 
 def _spelled(column: ColumnSpec) -> tuple[object, ...]:
