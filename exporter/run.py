@@ -1,5 +1,6 @@
 """The sidecar: serve first, then open the state, then turn until told to stop."""
 
+import gc
 import logging
 import signal
 import time
@@ -93,6 +94,8 @@ class Sidecar:
         store = RocksStore(self._config.state.path)
         try:
             self._app = App(self._config, self._make_source(self._config), store, references, payloads=self._payloads)
+            # What is there by now stays: the collector need not look at it again and again.
+            gc.freeze()
             while not self._stop.is_set():
                 self._app.step()
                 self._look_for_changes()

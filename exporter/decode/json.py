@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -45,6 +45,15 @@ class _Rows:
     scores: list[Any] = field(default_factory=list)
 
 
+def _others(count: int, taken: Taken | None) -> Iterable[int]:
+    """The places among `count` values that the typed decoder did not take."""
+    if taken is None:
+        return range(count)
+    left = np.ones(count, dtype=bool)
+    left[taken.rows] = False
+    return map(int, np.flatnonzero(left))
+
+
 @dataclass
 class _Found:
     """What the generic path made of some records; `rows` and `times` of all accepted events."""
@@ -78,10 +87,10 @@ class JsonDecoder:
         taken = None
         if self._typed is not None:
             taken = self._typed.take(records.values, MOST_BYTES, latest)
-        fast = set() if taken is None else set(taken.rows.tolist())
         found = _Found(latest)
-        for i, value in enumerate(records.values):
-            if value is None or i in fast:
+        for i in _others(len(records.values), taken):
+            value = records.values[i]
+            if value is None:
                 continue
             try:
                 self._accept(value, records, i, found)
@@ -121,7 +130,11 @@ class JsonDecoder:
         known = self._typed
         same = known is not None and (known.model, known.version, known.schema) == (most.model, most.version, schema)
         strangers = known.strangers if known is not None and same else frozenset()
-        often = {name for name, n in Counter(name for _, name in most.unexpected).items() if 8 * n > len(most.time) and can_name(name)}
+        often = {
+            name
+            for name, n in Counter(name for _, name in most.unexpected).items()
+            if 8 * n > len(most.time) and can_name(name)
+        }
         wanted = strangers | often
         if same and (often <= strangers or len(wanted) > MOST_STRANGERS):
             return
