@@ -8,6 +8,9 @@ _UNITS = ((1e11, SECOND), (1e14, 1_000_000), (1e17, 1_000), (float("inf"), 1))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # An int64 of nanoseconds ends in 2262.
 _MOST = 2**63 - 1
+MOST_SECONDS = _MOST // SECOND
+# As short as RFC 3339 can be, less the seconds; Python takes shorter ones, and dates alone.
+SHORTEST = len("2013-04-01T00:00")
 
 
 def parse_time(value: object) -> int | None:
@@ -20,7 +23,7 @@ def parse_time(value: object) -> int | None:
             moment = datetime.fromisoformat(value.upper())  # RFC 3339 §5.6 lets `t` and `z` be small
         except ValueError:
             return None
-        if len(value) < len("2013-04-01T00:00"):
+        if len(value) < SHORTEST:
             return None
         since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
         nanoseconds = (since.days * 86_400 + since.seconds) * SECOND + since.microseconds * 1_000

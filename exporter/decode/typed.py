@@ -26,7 +26,7 @@ from exporter.config import Field, Topic
 from exporter.decode import Schema
 from exporter.decode.columns import canonical, texts
 from exporter.decode.outputs import outputs
-from exporter.decode.times import SECOND, parse_time
+from exporter.decode.times import MOST_SECONDS, SECOND, SHORTEST, parse_time
 
 _Category = str | int | float | bool | None
 _NUMBER = float | None
@@ -234,12 +234,13 @@ def _times(written: list[Any]) -> NDArray[np.int64]:
     if kinds == {str}:
         try:
             moments = list(map(datetime.fromisoformat, written))
-            if all(map(attrgetter("tzinfo"), moments)):
+            if all(map(attrgetter("tzinfo"), moments)) and min(map(len, written)) >= SHORTEST:
                 seconds = np.fromiter(map(datetime.timestamp, moments), dtype=np.float64, count=len(moments))
-                return np.rint(seconds * 1e6).astype(np.int64) * 1_000
+                if seconds.max() < MOST_SECONDS:
+                    return np.rint(seconds * 1e6).astype(np.int64) * 1_000
         except ValueError:
             pass  # one of them is no time: one by one below
-    if kinds == {int} and max(written) < 100_000_000_000 and min(written) >= 0:
+    if kinds == {int} and max(written) < MOST_SECONDS and min(written) >= 0:
         return np.array(written, dtype=np.int64) * SECOND
     parsed = [-1 if time is None else time for time in map(parse_time, written)]
     return np.array(parsed, dtype=np.int64)

@@ -112,9 +112,16 @@ ODD = [
     GOOD.replace(b'"red"', b"1" * 400),
     GOOD.replace(b'"a"', b"1" * 40),
 ]
+# Beyond what 64 bits of nanoseconds hold, and shorter than RFC 3339 has it.
+NO_TIMES = [
+    GOOD.replace(b"1364774400", written) for written in (b"19364774400", b'"9999-12-31T23:59:59Z"', b'"20130401T00Z"')
+]
 
 
 @given(st.lists(value(), max_size=6), st.booleans())
+@example(NO_TIMES[:1], False)
+@example(NO_TIMES[1:2], False)
+@example(NO_TIMES[2:], False)
 @example(ODD, False)
 @example(ODD, True)
 @example([b""], True)
