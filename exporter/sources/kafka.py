@@ -4,7 +4,6 @@
 reading begins and goes on, and what an operator should know.
 """
 
-import difflib
 import logging
 import random
 import time
@@ -12,21 +11,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from kafka import KafkaConsumer
 from kafka.errors import KafkaError, LogTruncationError, TopicAuthorizationFailedError
 
 from exporter.config.kafka import Kafka
 from exporter.sources import Partition, Records
 from exporter.sources import kafka_problems as problems
 from exporter.sources.kafka_batches import Columns, join
-from exporter.sources.kafka_connection import Connection, Waiting
+from exporter.sources.kafka_connection import Connection, Waiting, check_options
 from exporter.sources.kafka_fetcher import Bounds
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 5.0  # seconds without an answer before it is said; a broker answers twice a second, records or not
 ANEW = 60.0  # seconds of silence of all brokers before the configured ones are asked again: all may have been replaced
-STUCK = 30.0  # seconds of answers without records, though there are some
 RETRY = (1.0, 30.0)  # seconds to the next attempt after a refusal: the first, doubling up to the second
 REPEAT = 60.0  # seconds before corrupt records of the same partition are logged again
 
@@ -46,10 +43,7 @@ class KafkaSource:
 
         Raises ValueError for an option in `kafka.extra` that kafka-python does not have.
         """
-        for name in sorted(set(config.extra) - set(KafkaConsumer.DEFAULT_CONFIG)):
-            near = difflib.get_close_matches(name, KafkaConsumer.DEFAULT_CONFIG, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "remove it"
-            raise ValueError(f"kafka.extra.{name}: kafka-python's consumer has no such option; {hint}")
+        check_options(config)
         self._config = config
         self._topics = sorted(topics)
         self._since_ms: int | None = None
@@ -64,7 +58,6 @@ class KafkaSource:
         self._saved: set[str] = set()  # topics of which a position was saved
         self._first: set[Partition] = set()  # those of the other topics at the start, to which `kafka.start` applies
         self._lag: dict[Partition, int] = {}  # of the partitions that are being read
-        self._moved: dict[Partition, float] = {}  # when their position last changed
         self._start_ends: dict[Partition, int] = {}
         self._missing: set[str] = set()
         self._ids: dict[str, object] = {}
@@ -85,7 +78,7 @@ class KafkaSource:
     def poll(self, timeout: float) -> list[Records]:
         now = time.monotonic()
         if now - self._polled > 1 and self._connection is not None:
-            self._forgive(self._connection, now - self._polled)
+            self._connection.forgive(now - self._polled)
         try:
             records = self._turn(now + timeout)
         except Exception as error:  # nothing may stop the stream, and a consumer that raised is never polled again
@@ -143,10 +136,11 @@ class KafkaSource:
             return records
         try:
             polled = connection.poll(0.0 if records else deadline)
-        except LogTruncationError as error:  # the leader is one that had less
-            connection.fetcher.lost |= error.divergent_offsets.keys()
+        except LogTruncationError as error:
             polled = {}
-        if all(self._silent(partition, ANEW) for partition in self._lag):
+            for partition, parting in error.divergent_offsets.items():
+                self._part(Partition(*partition), None if parting is None else parting.offset)
+        if all(self._silence(partition) > ANEW for partition in self._lag):
             raise KafkaError(f"no broker has answered for {ANEW:.0f} seconds")
         return records + self._collect(connection, polled)
 
@@ -197,9 +191,22 @@ class KafkaSource:
             fetcher.heard.setdefault(partition, time.monotonic())
         return found - self._lag.keys()
 
+    def _part(self, partition: Partition, offset: int | None) -> None:
+        """A leader that had less was elected: from this offset on, if that is known, its log is not what we read."""
+        at = self._positions.get(partition)
+        if at is not None and offset is not None:
+            if offset >= at:
+                return  # told before
+            log.warning("%s: its log lost what was from offset %d to %d", problems.named([partition]), offset, at)
+            self._positions[partition] = offset
+        self._drop([partition])
+
     def _drop(self, partitions: Iterable[Partition]) -> None:
         for partition in tuple(partitions):
             self._lag.pop(partition, None)
+            if self._connection is not None:
+                self._connection.fetcher.heard.pop(partition, None)
+                self._connection.fetcher.refused.pop(partition, None)
 
     def _place(self, connection: Connection, deadline: float) -> list[Records]:
         """Look up where new partitions begin and end; once that is known, read them too."""
@@ -246,7 +253,6 @@ class KafkaSource:
         self._positions[partition] = at
         self._start_ends[partition] = end
         self._lag[partition] = max(0, end - at)
-        self._moved[partition] = time.monotonic()
         return Records(partition, [], [], at, skipped=skipped)
 
     # What came
@@ -260,7 +266,6 @@ class KafkaSource:
             if at != self._positions[partition] or partition in polled or corrupt:
                 c = join(polled.get(partition, [Columns()]))
                 self._positions[partition] = at
-                self._moved[partition] = time.monotonic()
                 records.append(
                     Records(partition, c.values, c.offsets, at, c.keys, c.headers, c.timestamps, corrupt=corrupt)
                 )
@@ -273,16 +278,14 @@ class KafkaSource:
 
     # What is wrong
 
-    def _silent(self, partition: Partition, seconds: float = PATIENCE) -> bool:
-        heard = self._connection.fetcher.heard if self._connection is not None and self._connection.established else {}
-        return self._polled - heard.get(partition, float("-inf")) > seconds
+    def _silence(self, partition: Partition) -> float:
+        """Seconds since a broker answered for this partition, as of the last poll."""
+        established = self._connection is not None and self._connection.established
+        heard = self._connection.fetcher.heard if self._connection is not None and established else {}
+        return self._polled - heard.get(partition, float("-inf"))
 
-    def _forgive(self, connection: Connection, seconds: float) -> None:
-        """Nobody asked meanwhile, so nobody was silent."""
-        heard = connection.fetcher.heard if connection.established else {}
-        for times in (heard, self._moved):
-            for partition in times:
-                times[partition] += seconds
+    def _silent(self, partition: Partition) -> bool:
+        return self._silence(partition) > PATIENCE
 
     def _troubles(self) -> Iterator[tuple[str, str]]:
         """A key and a sentence for everything that is wrong now."""
@@ -306,8 +309,5 @@ class KafkaSource:
                 yield partition.topic, problems.forbidden(partition.topic)
             else:
                 yield str(partition), problems.unreadable(Partition(*partition), error)
-        stuck = [p for p, lag in self._lag.items() if lag and self._polled - self._moved[p] > STUCK and p not in silent]
-        if stuck:
-            yield "stuck", problems.stuck(stuck)
         if connection.uncommitted:
             yield "commit", problems.uncommitted(self._config.group_id, connection.uncommitted)

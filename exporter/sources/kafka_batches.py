@@ -1,7 +1,7 @@
 """Kafka's record batches to columns. https://kafka.apache.org/documentation/#recordbatch (message format v2)
 
-kafka-python makes several objects a record and gives up a whole fetch at the first bad one; here a record costs 1.4 µs
-instead of 4.6 (800 bytes, uncompressed), and a bad one costs only itself.
+kafka-python makes several objects a record and gives up a whole fetch at the first bad one. Here a bad record costs
+itself alone, and a good one, from the broker to columns, 2.9 µs instead of 7.2 (800 bytes, not compressed).
 """
 
 from collections.abc import Iterable

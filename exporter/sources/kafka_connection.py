@@ -5,6 +5,7 @@ What kafka-python 3.0.12 does and this file works around: a consumer's construct
 with a group brings no records while the group's coordinator is away, so one reads and another commits.
 """
 
+import difflib
 import sys
 import threading
 import time
@@ -43,6 +44,14 @@ FIXED = {
     "key_deserializer": None,
     "value_deserializer": None,
 }
+
+
+def check_options(config: Kafka) -> None:
+    """Raises ValueError for an option in `kafka.extra` that kafka-python does not have."""
+    for name in sorted(set(config.extra) - set(KafkaConsumer.DEFAULT_CONFIG)):
+        near = difflib.get_close_matches(name, KafkaConsumer.DEFAULT_CONFIG, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "remove it"
+        raise ValueError(f"kafka.extra.{name}: kafka-python's consumer has no such option; {hint}")
 
 
 def options(config: Kafka) -> dict[str, Any]:
@@ -122,6 +131,11 @@ class Connection:
                 self._cluster.set_topics(self._topics)  # these, from now on, every minute
                 self._waiting = Waiting(self._client._manager.call_soon(self._cluster.refresh_metadata))
         return False
+
+    def forgive(self, seconds: float) -> None:
+        """Nobody asked for so long, so nobody was silent."""
+        if self._fetcher is not None:
+            self._fetcher.heard = {partition: at + seconds for partition, at in self._fetcher.heard.items()}
 
     def partitions(self, topic: str) -> set[Partition] | None:
         """All of them; None where there is no such topic, as far as we may know."""

@@ -123,8 +123,10 @@ class _Batches(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python 
                 here, following = self.next_fetch_offset, _next(records)
                 self.next_fetch_offset = self._beyond(batch, following)
                 self._report(partition, self.next_fetch_offset - here, f"offset {here}: {error}")
-                if self.aborted_transactions or self.aborted_producer_ids:
-                    break  # the batch may have been the mark where an aborted one ends: the next answer tells anew
+                if batch is error or self.aborted_transactions or self.aborted_producer_ids:
+                    # What follows cannot be found, or the batch may have been the mark where an aborted transaction
+                    # ends: the next answer begins beyond it and tells anew.
+                    break
             else:
                 following = _next(records)
                 self.next_fetch_offset = batch.next_offset if batch.magic >= 2 else batch.base_offset + 1

@@ -7,9 +7,9 @@ from exporter.sources import Partition
 
 
 def away(servers: Collection[str], reason: str) -> str:
-    """Nobody answers, or somebody does and refuses us."""
-    trouble = f"Kafka at {', '.join(servers)} refuses us ({reason})" if reason else ""
-    trouble = trouble or f"no Kafka broker answers at {', '.join(servers)}"
+    """Nobody answers, or there is a reason why we cannot talk."""
+    where = ", ".join(servers)
+    trouble = f"Kafka at {where} cannot be read ({reason})" if reason else f"no Kafka broker answers at {where}"
     return f"{trouble}; look at kafka.bootstrap_servers, kafka.security_protocol, tls and sasl, and at the network"
 
 
@@ -31,11 +31,6 @@ def silent(partitions: Collection[Partition]) -> str:
 def unreadable(partition: Partition, error: Exception) -> str:
     """The broker itself fails."""
     return f"{named([partition])} cannot be read ({error}); look at the broker's log"
-
-
-def stuck(partitions: Collection[Partition]) -> str:
-    """The broker answers, without records, though there are some."""
-    return f"{named(partitions)} has records, but the broker sends none; its log may be damaged"
 
 
 def uncommitted(group: str, reason: str) -> str:

@@ -20,8 +20,6 @@ Make = Callable[[Items], Source]
 
 NAMES = itertools.count()
 PATIENCE = 40.0  # seconds for what has to come; in memory it is there, from Kafka within one
-# kafka-python leaves the sockets of failed attempts to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:(?s).*unclosed <socket:pytest.PytestUnraisableExceptionWarning")
 
 
 def in_memory(items: Items, folder: Path) -> Source:

@@ -204,20 +204,30 @@ class Kafka:
         """Flip bits on a stopped broker's disk: in partition 0's batch that holds `offset`, `at` bytes from its
         beginning. `seal`: the checksum is that of the damaged content, as if a producer had sent it so.
         """
+        segment, start, end = self._batch(topic, offset)
+        content = bytearray(segment.read_bytes())
+        content[start + at] ^= bits
+        if seal:
+            struct.pack_into(">I", content, start + 17, calc_crc32c(content[start + 21 : end]))
+        segment.write_bytes(content)
+
+    def cut(self, topic: str, offset: int) -> None:
+        """Partition 0 of a stopped broker loses the batch that holds `offset`, and what comes after."""
+        segment, start, _ = self._batch(topic, offset)
+        os.truncate(segment, start)
+
+    def _batch(self, topic: str, offset: int) -> tuple[Path, int, int]:
+        """Which file holds the offset, and from which byte to which its batch lies there."""
         assert self._process is None, "stop the broker first: it has the file open"
         [segment] = (self.data / f"{topic}-0").glob("*.log")
-        content = bytearray(segment.read_bytes())
+        content = segment.read_bytes()
         start = 0
         while start < len(content):
             first, length = struct.unpack_from(">qi", content, start)
             (last,) = struct.unpack_from(">i", content, start + 23)
             end = start + 12 + length
             if first <= offset <= first + last:
-                content[start + at] ^= bits
-                if seal:
-                    struct.pack_into(">I", content, start + 17, calc_crc32c(content[start + 21 : end]))
-                segment.write_bytes(content)
-                return
+                return segment, start, end
             start = end
         raise ValueError(f"{topic} has no offset {offset} on disk")
 
