@@ -5,7 +5,8 @@ What is published was saved before, so no counter steps back after a crash; a pa
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +27,7 @@ from exporter.state import META, SCHEMA, StateError, Store, saved_meta
 from exporter.statistics import STATISTICS
 from exporter.versions import OTHER_VERSION, Known, References, Versions
 from exporter.view import PageView
-from exporter.watermark import Watermark
+from exporter.watermark import NEVER, Watermark
 
 log = logging.getLogger(__name__)
 
@@ -119,15 +120,20 @@ class App:
         if time.monotonic() >= self._next_tick:
             self.tick()
 
-    def take(self, polled: Iterable[Records]) -> None:
-        """Absorb what one poll brought, and see how far event time has come."""
+    def take(
+        self, polled: Iterable[Records], cut: Callable[[Records], Iterable[Records]] = lambda part: (part,)
+    ) -> None:
+        """Absorb what one poll brought, and see how far event time has come.
+
+        `cut` may give records in several runs, and is asked for the next when the one before is counted.
+        """
         records = list(polled)
         self.health.last_poll = self._now()
         self.watermark.expect(partition for partition in self.source.lag() if partition.topic in self._predicting)
         for whole in records:
             for part in whole.parts(self._most_rows):
-                for _ in self.absorb(part):
-                    pass
+                for run in cut(part):
+                    self.absorb(run)
         self._settle()
         if self.versions.unsaved_blocks() > MOST_UNSAVED:
             self.save()
@@ -136,12 +142,20 @@ class App:
         """Now, where the source is live; a recorded stream has no now."""
         return None if self.source.recorded else self._now()
 
-    def absorb(self, records: Records, every: int | None = None) -> Iterator[int]:
-        """Count the records of one partition.
+    def closed_before(self, records: Records) -> NDArray[np.int64]:
+        """int64[n]: the end of the last closed pane before each record, the least int64 while there is none."""
+        topic = records.partition.topic
+        before = np.full(len(records.values), NEVER if self.watermark.closed is None else self.watermark.closed)
+        if topic in self._predicting:
+            now, ahead = self._clock(), deepcopy(self.watermark)
+            decoded = self._decoders[topic].decode(records, now)
+            _, closed = ahead.observe(records.partition, decoded.time, now, self.turned)
+            closed = np.append(closed, NEVER if ahead.closed is None else ahead.closed)
+            before[:] = closed[np.searchsorted(decoded.rows, np.arange(len(before)))]
+        return before
 
-        With `every` (nanoseconds), yields each multiple of it that the last closed pane reaches, when exactly the
-        events before are counted: the moments of a history.
-        """
+    def absorb(self, records: Records) -> None:
+        """Count the records of one partition."""
         topic = records.partition.topic
         self.counters.add("drift_exporter_records_total", topic, by=len(records.values) + records.corrupt)
         self.counters.add("drift_exporter_skipped_records_total", topic, by=records.skipped)
@@ -151,29 +165,25 @@ class App:
         for reject in decoded.rejects:
             self._reject(records, reject)
         if topic in self._predicting:
-            late, closed = self.watermark.observe(records.partition, decoded.time, now, self.turned)
+            late, _ = self.watermark.observe(records.partition, decoded.time, now, self.turned)
             self.counters.add("drift_exporter_late_events_total", topic, by=int(late.sum()))
-            if every is None:
-                self._advance(self.watermark.closed)
-            for start, end in _segments(closed, every):
-                if every is not None and start:
-                    self._advance(int(closed[start]))
-                    yield int(closed[start]) // every * every
-                self._count(decoded.batches, start, end)
+            self._advance(self.watermark.closed)
+            self._count(decoded.batches, len(decoded.time))
         else:
             self.watermark.note(records.partition, decoded.time, now)
         self.positions[records.partition] = records.next_offset
 
-    def _count(self, batches: Iterable[Batch], start: int, end: int) -> None:
-        """Rows whose place among the decoded events is in [start, end), each once its version has taken its place."""
-        part = [batch for whole in batches if len((batch := whole.between(start, end)).time)]
-        for arrival, version in self.versions.arrivals(part):
-            self._add(part, start, arrival)
+    def _count(self, batches: Sequence[Batch], end: int) -> None:
+        """Each of `end` rows once its version has taken its place."""
+        start = 0
+        for arrival, version in self.versions.arrivals(batches):
+            self._add(batches, start, arrival)
             self.versions.take_place(*version)
             start = arrival
-        self._add(part, start, end)
+        self._add(batches, start, end)
 
     def _add(self, batches: Iterable[Batch], start: int, end: int) -> None:
+        """Rows whose place among the decoded events is in [start, end)."""
         for whole in batches:
             batch = whole.between(start, end)
             if not len(batch.time):
@@ -244,6 +254,7 @@ class App:
     def evaluate(self) -> Evaluation:
         """Everything that is published of what was counted, as of now."""
         began = time.perf_counter()
+        self._advance(self.watermark.closed)
         versions = list(self._shown())
         keys = {key for key, _ in versions} | {(model, OTHER_VERSION) for model in self.config.models}
         self._prefixes.keep(keys)
@@ -342,14 +353,3 @@ class App:
         """Give back source and store."""
         self.source.close()
         self.store.close()
-
-
-def _segments(closed: NDArray[np.int64], every: int | None) -> list[tuple[int, int]]:
-    """Runs of rows between which the last closed pane reaches a multiple of `every`; one run without it.
-
-    `closed`: int64[n], the end of the last closed pane before each row.
-    """
-    if every is None or not len(closed):
-        return [(0, len(closed))]
-    cuts = (np.flatnonzero(np.diff(closed // every)) + 1).tolist()
-    return list(zip([0, *cuts], [*cuts, len(closed)], strict=True))

@@ -1,13 +1,19 @@
 """The same turn over recorded events, as fast as they can be read (INTERFACE §3)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
+import numpy as np
+
 from exporter.app import App
 from exporter.catalogue import METRICS
 from exporter.metrics import Samples
+from exporter.sources import Records
+from exporter.watermark import NEVER
 
 # What depends on the clock, the machine or the store, so that the same files give the same bytes.
 VOLATILE = ("process_", "drift_exporter_last_", "drift_exporter_config_last_reload_")
@@ -17,17 +23,15 @@ SAVE_EVERY = 500_000
 
 def replay(app: App, progress: Callable[[int], None], history: "History | None" = None) -> str:
     """Absorb everything, and return the final page less what is volatile. `progress`: events since the last call."""
+    if history is not None:
+        history.begin(app.watermark.closed)
     unsaved = 0
     while not app.source.ended():
         before = sum(app.positions.values())
         if history is None:
             app.take(app.source.poll(0))
         else:
-            for records in app.source.poll(0):
-                app.watermark.expect(app.source.lag())
-                for moment in app.absorb(records, history.every):
-                    history.write(moment, app.evaluate().samples)
-            app.take(())
+            app.take(app.source.poll(0), partial(history.follow, app))
         read = sum(app.positions.values()) - before
         unsaved += read
         if unsaved >= SAVE_EVERY:
@@ -58,10 +62,27 @@ class History:
     """
 
     def __init__(self, path: Path, every: int) -> None:
-        self.every = every
+        self._every = every
+        self._reached = NEVER // every
         self._path = path
         self._folder = TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.")
         self._files: dict[str, IO[str]] = {}
+
+    def begin(self, closed: int | None) -> None:
+        """`closed`: the end of the last closed pane in the state from which the replay goes on."""
+        self._reached = (NEVER if closed is None else closed) // self._every
+
+    def follow(self, app: App, records: Records) -> Iterator[Records]:
+        """The same records in runs; between them the last closed pane reaches a multiple of `every`, and exactly the
+        events before are counted: that moment is written."""
+        closed = app.closed_before(records)
+        reached = closed // self._every
+        places = np.flatnonzero(np.diff(reached, prepend=self._reached)).tolist()
+        for run, place in zip_longest(records.cut(places), places):
+            yield run
+            if place is not None:
+                self._reached = int(reached[place])
+                self.write(self._reached * self._every, app.evaluate().samples)
 
     def write(self, moment: int, samples: Samples) -> None:
         """Samples as of `moment`, in nanoseconds."""

@@ -10,7 +10,7 @@ from exporter.sources import Partition
 
 # A partition that was read to its end holds the watermark back for this long after its last event.
 SILENCE_SECONDS = 30.0
-_NEVER = np.iinfo(np.int64).min
+NEVER = np.iinfo(np.int64).min
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Watermark:
         self._counted.add(partition)
         self._known.add(partition)
         self._last_heard[partition] = monotonic
-        before = _NEVER if self.closed is None else self.closed
+        before = NEVER if self.closed is None else self.closed
         if not len(times):
             return np.zeros(0, dtype=bool), np.zeros(0, dtype=np.int64)
         run = self.note(partition, times, now)

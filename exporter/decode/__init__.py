@@ -60,9 +60,11 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """`time`: int64[n] of every accepted event in the order of the log; `Batch.position` points into it."""
+    """`time`: int64[n] of every accepted event in the order of the log; `Batch.position` points into it. `rows`:
+    intp[n], the place of each among the records."""
 
     time: NDArray[np.int64]
+    rows: NDArray[np.intp]
     batches: tuple[Batch, ...]
     rejects: tuple[Reject, ...]
 

@@ -116,7 +116,7 @@ class JsonDecoder:
         for (model, version), part in found.versions.items():
             batches.append(_batch(model, version, part, np.searchsorted(rows, part.rows), times))
         self._expect_more_of(batches)
-        return Decoded(times, tuple(batches), tuple(found.rejects.values()))
+        return Decoded(times, rows, tuple(batches), tuple(found.rejects.values()))
 
     def _expect_more_of(self, batches: list[Batch]) -> None:
         """The version that most events were of gets the typed decoder for the next records."""

@@ -31,11 +31,16 @@ class Records:
     corrupt: int = 0
 
     def parts(self, most: int) -> "Iterator[Records]":
-        """The same records in runs of at most `most`; what the log lost is told with the last."""
-        cuts = range(0, len(self.values), most)
-        for start in cuts[:-1]:
-            yield self._between(start, start + most, self.offsets[start + most], last=False)
-        yield self._between(cuts[-1] if cuts else 0, len(self.values), self.next_offset, last=True)
+        """The same records in runs of at most `most`."""
+        return self.cut(range(most, len(self.values), most))
+
+    def cut(self, places: Sequence[int]) -> "Iterator[Records]":
+        """The same records in runs that end before each of `places`; what the log lost is told with the last."""
+        start = 0
+        for end in places:
+            yield self._between(start, end, self.offsets[end], last=False)
+            start = end
+        yield self._between(start, len(self.values), self.next_offset, last=True)
 
     def _between(self, start: int, end: int, next_offset: int, last: bool) -> "Records":
         some = slice(start, end)
