@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from exporter.batch import Batch
 from exporter.state import MemoryStore
-from exporter.summaries.block import Block, Layout
+from exporter.summaries.block import Delta, Layout
 from exporter.windows import RollingWindow, Span
 
 SPAN = Span("6m", panes=6, step=2)
@@ -26,8 +26,7 @@ def test_a_block_leaves_its_window_once_however_late_the_save(steps):
     layout = Layout(())
     store = MemoryStore()
     window = RollingWindow(SPAN, layout, store, b"w")
-    one = Block(layout)
-    one.observe(layout.encode(Batch("m", "1", np.zeros(1, np.int64), np.zeros(1, np.intp))))
+    one = Delta(layout, layout.encode(Batch("m", "1", np.zeros(1, np.int64), np.zeros(1, np.intp))))
     closed, seen = 0, []
     for what, panes in steps:
         if what == "event":
