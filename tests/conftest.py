@@ -3,7 +3,7 @@ import os
 import hypothesis
 import pytest
 
-SERVICES = ("browser", "prometheus", "promtool")
+SERVICES = ("browser", "kafka", "prometheus", "promtool")
 pytest_plugins = [f"tests.services.{name}" for name in SERVICES]
 
 # The database and the shared cores make single examples slow at times, which says nothing about the code.
