@@ -3,7 +3,7 @@ import os
 import hypothesis
 import pytest
 
-SERVICES = ("browser", "kafka", "prometheus", "promtool")
+SERVICES = ("browser", "prometheus", "promtool", "kafka")  # kafka takes a helper of prometheus
 pytest_plugins = [f"tests.services.{name}" for name in SERVICES]
 
 # The database and the shared cores make single examples slow at times, which says nothing about the code.
