@@ -101,7 +101,9 @@ class Layout:
         else:
             found = np.full(len(x), -1, dtype=np.int32)
             found[finite] = self.buckets.columns(place, bucket(x[finite]))
-        known = np.full(len(x), -1, dtype=np.int32) if self.buckets.crowded(place) else self._bins()[found]
+        known = np.full(len(x), -1, dtype=np.int32)
+        if not self.buckets.crowded(place) and finite.any():  # where no number ever came there is no bucket to ask
+            known = self._bins()[found]
         unknown = np.flatnonzero((known < 0) | ~finite)
         if len(unknown):
             bins, start = self.columns[self.numeric[place]].bins, self.start[self.numeric[place]]
