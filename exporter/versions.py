@@ -19,6 +19,7 @@ from exporter.decode.outputs import OutputRule
 from exporter.reference import Reference
 from exporter.state import Store
 from exporter.statistics import Comparison
+from exporter.statistics.compared import OTHER
 from exporter.summaries.bins import CategoryBins, NumericBins, category_bins, numeric_bins
 from exporter.summaries.block import ColumnSpec, Layout
 from exporter.summaries.histogram import CumulativeHistogram
@@ -184,7 +185,7 @@ class Versions:
             Comparison(
                 layout,
                 reference,
-                (*classes, "other") if classes else (),
+                (*(name for name in classes if name != OTHER), OTHER) if classes else (),
                 self._config.alerts.tolerance,
                 {name: f.tolerance for name, f in configured.items() if f.tolerance is not None},
                 {name: f.categories for name, f in configured.items()},

@@ -12,11 +12,12 @@ from exporter.reference import QUANTILES, Reference, ReferenceColumn
 from exporter.statistics.tables import Floats, Tables, per_bin, sizes
 from exporter.summaries.bins import CategoryBins, NumericBins
 from exporter.summaries.block import Layout
+from exporter.summaries.keys import hash_of
 from exporter.windows import Window
 
 # What one value of a statistic belongs to.
 Of = Literal["window", "class", "feature", "compared", "number", "quantile", "category", "distinct"]
-OTHER = "other"
+OTHER, UNSEEN = "other", "unseen"
 
 
 @dataclass(frozen=True)
@@ -164,34 +165,26 @@ class Comparison:
         return Subject(np.array(places, dtype=np.intp), labels, np.array(output, dtype=bool))
 
     def categories(self, place: int) -> list[str]:
-        """What `category` may be: the reference's most frequent ones, other, unseen; a category that is itself called
-        so shares its series."""
+        """What `category` may be: the reference's most frequent ones, other, unseen."""
+        return list(self._categories(place))
+
+    def category_bins(self, place: int) -> list[list[int]]:
+        """The bins (codes within the column) of each of `categories`."""
+        return list(self._categories(place).values())
+
+    def _categories(self, place: int) -> dict[str, list[int]]:
+        """A category that is itself called other or unseen shares that series."""
         bins = self.layout.columns[place].bins
         assert isinstance(bins, CategoryBins)
         how = self._shown.get(self.layout.columns[place].name, "show")
         if how == "hide":
-            return []
-        names = [hashed(name) for name in bins.categories] if how == "hash" else list(bins.categories)
-        return [*(n for n in names if n not in (OTHER, "unseen")), OTHER, "unseen"]
-
-    def category_bins(self, place: int) -> list[list[int]]:
-        """The bins (codes within the column) of each of `categories`."""
-        bins = self.layout.columns[place].bins
-        assert isinstance(bins, CategoryBins)
-        if not self.categories(place):
-            return []
-        own = {name: i for i, name in enumerate(bins.categories)}
-        ends = [[bins.other], [bins.unseen]]
-        for name, codes in zip((OTHER, "unseen"), ends, strict=True):
-            if name in own:
-                codes.append(own[name])
-        return [*([i] for name, i in own.items() if name not in (OTHER, "unseen")), *ends]
-
-
-def hashed(name: str) -> str:
-    from exporter.summaries.keys import hash_of
-
-    return f"{hash_of(name):016x}"[:8]
+            return {}
+        names = [f"{hash_of(name):016x}"[:8] for name in bins.categories] if how == "hash" else bins.categories
+        ends = {OTHER: [bins.other], UNSEEN: [bins.unseen]}
+        found: dict[str, list[int]] = {}
+        for code, name in enumerate(names):
+            (ends if name in ends else found).setdefault(name, []).append(code)
+        return found | ends
 
 
 def _deviation(column: ReferenceColumn) -> float:
