@@ -35,7 +35,8 @@ class Evaluation:
         """NaN stands for a value that is absent."""
         if metric not in self.disabled:
             written = self.prefixes.of(METRICS[metric], version, list(labels), window)
-            self.samples.setdefault(metric, []).extend(zip(written, values, strict=True))
+            found = zip(written, values, strict=True)
+            self.samples.setdefault(metric, []).extend([sample for sample in found if sample[1] == sample[1]])
 
     def add_version(self, key: tuple[str, str], known: Known, predictions: int, categories: Mapping[str, str]) -> None:
         """Everything that is published of one version."""
