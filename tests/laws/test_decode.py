@@ -76,7 +76,8 @@ def cells(column: Column) -> list[Any]:
 
 cell = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4), st.integers(-(2**70), 2**70),
-    st.sampled_from([10**30, 2**63, 2**64, -(2**63) - 1, 1e308, "\ud800", "", "red", -0.0, 1.0, float("nan"), float("inf")]),
+    st.sampled_from([10**30, 2**63, 2**64, -(2**63) - 1, 1e308, "\ud800", "", "red", -0.0, 1.0, float("nan"),
+                     float("inf")]),
     st.lists(st.integers(), max_size=2), st.dictionaries(st.text(max_size=2), st.integers(), max_size=2),
 )  # fmt: skip
 time = st.one_of(

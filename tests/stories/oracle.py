@@ -19,7 +19,8 @@ from tests.stories.world import Series, series
 SECOND = 10**9
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 REASONS = (
-    "not_json", "empty", "too_large", "no_id", "no_model", "unknown_model", "bad_time", "future", "bad_label", "corrupt",
+    "not_json", "empty", "too_large", "no_id", "no_model", "unknown_model", "bad_time", "future", "bad_label",
+    "corrupt",
 )  # fmt: skip
 MISSING, INVALID = "missing", "invalid"
 

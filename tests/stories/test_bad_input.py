@@ -60,7 +60,7 @@ class Stream:
         self.app = world.app(MemorySource([]), MemoryStore(), now=NOW)
         self.app._clock = lambda: NOW  # type: ignore[method-assign]
         for partition, found in ((PREDICTIONS, values), (LABELS, labels)):
-            list(self.app.absorb(Records(partition, found, range(len(found)), len(found))))
+            self.app.absorb(Records(partition, found, range(len(found)), len(found)))
         self.app.tick()
         self.found = samples(self.app.snapshot.text.decode())
 
@@ -350,7 +350,7 @@ def test_a_rejection_is_logged_once_a_minute_a_reason_with_its_place_and_without
     world: World, caplog: Any
 ) -> None:
     stream = Stream(world, b"secret nonsense", b"more", GOOD)
-    list(stream.app.absorb(Records(PREDICTIONS, [b"again"], [3], 4)))
+    stream.app.absorb(Records(PREDICTIONS, [b"again"], [3], 4))
     lines = [record.getMessage() for record in caplog.records if "rejected" in record.getMessage()]
     [line] = lines
     assert "rejected as not_json" in line

@@ -1,4 +1,4 @@
-"""The process dies between any two steps, or its disk refuses a write: the page in the end is as if nothing had happened."""
+"""The process dies between any two steps, or its disk refuses a write: the last page is as if nothing had happened."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -128,7 +128,7 @@ def assert_never_steps_back(pages: Sequence[str]) -> None:
 
 
 def steps(versions: Sequence[int], partitions: Sequence[Partition]) -> st.SearchStrategy[list[Any]]:
-    """(minutes ahead, x, version, partition) of each event; few minutes, with gaps in which versions and windows end."""
+    """(minutes ahead, x, version, partition) of each event, with gaps in which versions and windows end."""
     ahead = st.sampled_from([0.0, 0.2, 1, 3, -2, -30, 61, 200, 700])
     x = st.floats(-3, 3).map(lambda x: round(x, 3))
     return st.lists(st.tuples(ahead, x, st.sampled_from(versions), st.sampled_from(partitions)), max_size=40)
