@@ -73,12 +73,13 @@ def main() -> None:
 
 @main.command()
 @with_config
-def check(config_path: Path, log_level: str, log_format: log.Format) -> None:
+@click.option("--connect", is_flag=True, help="Try the brokers and topics too.")
+def check(config_path: Path, connect: bool, log_level: str, log_format: log.Format) -> None:
     """Say all that is wrong with configuration and references, and what to expect of them."""
     from exporter.check import BASE_BYTES, expected
 
     log.set_up(log_level, log_format)
-    config = read_config(config_path, "replay")
+    config = read_config(config_path, "run" if connect else "replay")
     found = expected(config, references_of(config, config_path))
     total = sum(version.series for version in found)
     for version in found:
@@ -90,6 +91,20 @@ def check(config_path: Path, log_level: str, log_format: log.Format) -> None:
     click.echo(f"in all about {total:,} series and {memory:,.0f} MB of memory; {config_path} is fine")
     if total > config.limits.series:
         click.echo(f"limits.series is {config.limits.series:,}: the least important series will be left out", err=True)
+    if connect:
+        check_kafka(config)
+
+
+def check_kafka(config: Config) -> None:
+    """What `run` would meet: each topic with its partitions, or each problem with its remedy."""
+    from exporter.sources import kafka_look
+
+    assert config.kafka is not None, "a configuration is loaded for `run` only with it"
+    try:
+        for topic, partitions in kafka_look.check(config.kafka, config.topics).items():
+            click.echo(f"topic {topic}: {partitions} partition{'s' * (partitions != 1)}, all can be read")
+    except kafka_look.Unreachable as error:
+        refuse(str(error))
 
 
 def references_of(config: Config, path: Path) -> Any:
@@ -276,37 +291,62 @@ def file_source(config: Config, files: tuple[str, ...]) -> Any:
 
 def topic_files(config: Config, files: tuple[str, ...]) -> list[tuple[str, str]]:
     """(topic, path) of each TOPIC=FILE."""
-    from difflib import get_close_matches
-
     named = [pair(text, "TOPIC=FILE") for text in files]
     for topic, _ in named:
-        if topic not in config.topics:
-            near = get_close_matches(topic, config.topics, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(config.topics)}"
-            raise click.UsageError(f"the configuration has no topic {topic!r}; {hint}")
+        know(config, topic)
     return named
+
+
+def know(config: Config, topic: str) -> None:
+    """Refuse a topic that the configuration does not have."""
+    from difflib import get_close_matches
+
+    if topic not in config.topics:
+        near = get_close_matches(topic, config.topics, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(config.topics)}"
+        raise click.UsageError(f"the configuration has no topic {topic!r}; {hint}")
 
 
 @main.command()
 @with_config
-@click.option("-n", "count", default=5, show_default=True, help="How many events.")
-@click.option("--file", "file", help="Look into this file instead of Kafka.")
+@click.option("-n", "count", default=5, show_default=True, type=click.IntRange(min=1), help="How many events.")
+@click.option("--file", "file", help="Look at the first events of this file, not at the last ones in Kafka.")
 @click.argument("topic")
 def peek(config_path: Path, count: int, file: str | None, topic: str, log_level: str, log_format: log.Format) -> None:
     """Decoded events as the exporter sees them: is my mapping right?"""
+    import time
+
+    from exporter.peek import first
     from exporter.peek import peek as look
     from exporter.sources.files import FileError
 
     log.set_up(log_level, log_format)
-    config = read_config(config_path, "replay")
+    config = read_config(config_path, "run" if file is None else "replay")
     references = references_of(config, config_path)
-    if file is None:
-        refuse("peek reads a file of events for now: add --file FILE")
+    know(config, topic)
     try:
-        source = file_source(config, (f"{topic}={file}",))
-        for text in look(config, references, source, count):
+        if file is None:
+            ones, now = newest(config, topic, count), time.time_ns()
+        else:
+            ones, now = first(file_source(config, (f"{topic}={file}",)), count), None
+        seen = False
+        for text in look(config, references, ones, now):
+            seen = True
             click.echo(text)
     except FileError as error:
+        refuse(str(error))
+    if not seen:
+        click.echo(f"there is nothing in {file or f'topic {topic}'} yet", err=True)
+
+
+def newest(config: Config, topic: str, count: int) -> Any:
+    """The last records of a topic, or why there are none to be had."""
+    from exporter.sources import kafka_look
+
+    assert config.kafka is not None, "a configuration is loaded for `run` only with it"
+    try:
+        return kafka_look.newest(config.kafka, topic, count)
+    except kafka_look.Unreachable as error:
         refuse(str(error))
 
 

@@ -1,45 +1,42 @@
 """Decoded events as the exporter sees them, each with what became of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from exporter.batch import INVALID_CODE, MISSING_CODE, Batch, Column, Numbers
 from exporter.config import Config
-from exporter.decode import Decoder, decoders
+from exporter.decode import Decoded, decoders
 from exporter.sources import Records, Source
 from exporter.state import MemoryStore
 from exporter.versions import References, Versions
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MOST_SHOWN = 100  # characters of a text
 
 
-def peek(config: Config, references: References, source: Source, count: int) -> Iterator[str]:
-    """A few lines for each of the first `count` records."""
-    decoding = decoders(config, Versions(config, references, MemoryStore()).schema_of)
+def first(source: Source, count: int) -> Iterator[Records]:
+    """The first `count` records of a recorded source, one in each Records."""
     source.seek({})
-    left = count
-    while left and not source.ended():
+    while count and not source.ended():
         for records in source.poll(1.0):
-            for i in range(min(left, len(records.values))):
-                yield from _shown(decoding[records.partition.topic], records, i)
-                left -= 1
+            ones = list(records.parts(1))[:count]
+            count -= len(ones)
+            yield from ones
 
 
-def _shown(decoder: Decoder, records: Records, i: int) -> Iterator[str]:
-    one = Records(
-        records.partition,
-        records.values[i : i + 1],
-        records.offsets[i : i + 1],
-        records.offsets[i] + 1,
-        records.keys[i : i + 1] if records.keys else None,
-        records.headers[i : i + 1] if records.headers else None,
-        records.timestamps[i : i + 1] if records.timestamps else None,
-    )
-    yield f"{records.partition.topic} partition {records.partition.number} offset {records.offsets[i]}"
-    if one.values[0] is None:
-        yield "  a tombstone: counted, and passed over"
-        return
-    decoded = decoder.decode(one, None)
+def peek(config: Config, references: References, ones: Iterable[Records], now: int | None) -> Iterator[str]:
+    """A few lines for each of `ones`, Records with one record each. `now`: see Decoder."""
+    decoding = decoders(config, Versions(config, references, MemoryStore()).schema_of)
+    for one in ones:
+        [value], [offset] = one.values, one.offsets
+        yield f"{one.partition.topic} partition {one.partition.number} offset {offset}"
+        if value is None:
+            yield "  a tombstone: counted, and passed over"
+        else:
+            yield from _decoded(decoding[one.partition.topic].decode(one, now))
+
+
+def _decoded(decoded: Decoded) -> Iterator[str]:
     for reject in decoded.rejects:
         yield f"  rejected as {reject.reason}: {reject.detail}"
     for batch in decoded.batches:
@@ -49,13 +46,13 @@ def _shown(decoder: Decoder, records: Records, i: int) -> Iterator[str]:
 
 
 def _batch(batch: Batch) -> Iterator[str]:
-    yield f"  model {batch.model}, version {batch.version}, id {(batch.ids or [''])[0] or 'none'}"
+    yield f"  model {batch.model}, version {_plain(batch.version)}, id {_plain((batch.ids or [''])[0]) or 'none'}"
     yield f"  time {time_text(int(batch.time[0]))}"
     for what, columns in (("feature", batch.features), ("output", batch.outputs)):
         for name, column in columns.items():
             yield f"  {what} {name}: {_cell(column)}"
     for _, name in batch.unexpected:
-        yield f"  feature {name}: unexpected, the reference does not know it"
+        yield f"  feature {_plain(name)}: unexpected, the reference does not know it"
 
 
 def _cell(column: Column) -> str:
@@ -63,7 +60,13 @@ def _cell(column: Column) -> str:
         value = float(column.values[0])
         return "missing" if value != value else "invalid" if value in (float("inf"), float("-inf")) else f"{value:g}"
     code = int(column.codes[0])
-    return {MISSING_CODE: "missing", INVALID_CODE: "invalid"}.get(code) or column.texts[code]
+    return {MISSING_CODE: "missing", INVALID_CODE: "invalid"}.get(code) or _plain(column.texts[code])
+
+
+def _plain(text: str) -> str:
+    """What an event holds may be long, and move a terminal's cursor."""
+    shown = text if text.isprintable() else repr(text)
+    return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}… ({len(text):,} characters)"
 
 
 def time_text(time: int) -> str:

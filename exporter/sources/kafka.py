@@ -17,7 +17,7 @@ from exporter.config.kafka import Kafka
 from exporter.sources import Partition, Records
 from exporter.sources import kafka_problems as problems
 from exporter.sources.kafka_batches import Columns, join
-from exporter.sources.kafka_connection import Connection, Waiting, check_options
+from exporter.sources.kafka_connection import Connection, Waiting, check_options, quiet
 from exporter.sources.kafka_fetcher import Bounds
 
 log = logging.getLogger(__name__)
@@ -67,9 +67,7 @@ class KafkaSource:
         self._polled = self._next_look = time.monotonic()
         self._problems: dict[str, str] = {}
         self._flaw_told: dict[Partition, float] = {}
-        # It tells the same trouble ten times a second; we tell it once. Who wants to hear it sets a level before.
-        if logging.getLogger("kafka").level == logging.NOTSET:
-            logging.getLogger("kafka").setLevel(logging.CRITICAL)
+        quiet()
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         self._positions = {partition: at for partition, at in positions.items() if partition.topic in self._topics}

@@ -6,6 +6,7 @@ with a group brings no records while the group's coordinator is away, so one rea
 """
 
 import difflib
+import logging
 import sys
 import threading
 import time
@@ -44,6 +45,12 @@ FIXED = {
     "key_deserializer": None,
     "value_deserializer": None,
 }
+
+
+def quiet() -> None:
+    """kafka-python tells the same trouble ten times a second; we tell it once. Who wants all sets a level before."""
+    if logging.getLogger("kafka").level == logging.NOTSET:
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
 
 def check_options(config: Kafka) -> None:

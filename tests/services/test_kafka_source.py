@@ -288,7 +288,7 @@ def test_a_topic_created_anew_while_it_runs_is_read_from_its_start(kafka: Kafka,
 def test_a_missing_topic_is_said_once_never_created_and_read_once_it_is_there(
     kafka: Kafka, read: Read, topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "exporter")
     present = topic + ".present"
     kafka.create(present)
     kafka.produce(present, numbered(2))
@@ -391,7 +391,7 @@ def test_a_broker_that_comes_late_dies_and_comes_back_costs_no_record(
     kafka: Kafka, read: Read, topic: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka_source, "PATIENCE", 2.0)
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "exporter")
     p = Partition(topic, 0)
     kafka.create(topic)
     kafka.produce(topic, numbered(3))
