@@ -1,0 +1,23 @@
+"""`python -m tests.golden.update`: the page of /metrics anew, to be looked at in the diff before it is committed.
+
+The events are those of events.jsonl; the reference was made once from training.jsonl, and keeps the time when it was.
+"""
+
+import re
+from pathlib import Path
+
+from tests.stories.world import World
+
+FOLDER = Path(__file__).parent
+PAGE = FOLDER / "metrics.txt"
+
+
+def page() -> str:
+    """What replay prints, but for the release and the Python it runs on."""
+    done = World(FOLDER).replay(f"flights.predictions={FOLDER / 'events.jsonl'}")
+    assert done.code == 0, done.errors
+    return re.sub(r"^drift_exporter_build_info{.*}", "drift_exporter_build_info{…}", done.page, flags=re.MULTILINE)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
