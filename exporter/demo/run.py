@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from calendar import monthrange
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -35,7 +34,6 @@ def run(cache: Path, listen: Listen, leave: bool) -> None:
 
     Where either comes before there is anything to save, it is a KeyboardInterrupt.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     demo = Demo(leave)
     server, why = Server(demo.site(), listen), ""
     try:
@@ -59,6 +57,7 @@ class Demo:
     def __init__(self, leave: bool) -> None:
         self._leave = leave
         self._console = Console(highlight=False, markup=False, emoji=False)
+        self._stop = _Stop()
         self._app: App | None = None
         self._first_page = Snapshot.of([process_metrics()])
         self._first_view = PageView(time.time_ns(), __version__, (), {}, {}, {}, {}, None, caught_up=False, every=1.0)
@@ -76,34 +75,44 @@ class Demo:
         say = self._console.print
         say(f"Open {address}{why} to watch a model's inputs drift through 2013.")
         with preparing(self._console) as tell:
-            folder = prepare(cache, tell)
+
+            def go_on(done: int, total: int, what: str) -> None:
+                self._stop.obey()
+                tell(done, total, what)
+
+            try:
+                folder = prepare(cache, go_on)
+            except OSError as error:
+                why_not = f"{error.filename or cache} cannot be written ({error.strerror})"
+                raise DemoError(f"{why_not}; choose another folder with --cache") from None
         facts = orjson.loads((folder / MARKER).read_bytes())["facts"]
         settings = config.load(folder / CONFIG, environ={}, purpose="replay")
-        with _stopped() as stopped:
-            days = _days(folder, settings, 0 if self._leave else _DAY_SECONDS)
-            store = _empty_store(settings.state.path)
-            self._app = App(settings, days, store, load_references(settings, folder / CONFIG))
-            try:
-                months = self._watch(self._app, days, facts["predictions"], stopped)
-                self._app.finish()
-                if months:
-                    shown = {month: found for month, found in facts["months"].items() if month in {*months, "training"}}
-                    say("")
-                    say(drift_table(months))
-                    say(quality_table(shown))
-                if not (self._leave or stopped):
-                    say(f"This was 2013. {address} and its /metrics stay until Ctrl-C.")
-                while not (self._leave or stopped):
-                    self._app.step()
-            finally:
-                self._app.close()
+        self._stop.at_once = False  # from now on there is a state to be saved first
+        self._stop.obey()
+        days = _days(folder, settings, 0 if self._leave else _DAY_SECONDS)
+        store = _empty_store(settings.state.path)
+        self._app = App(settings, days, store, load_references(settings, folder / CONFIG))
+        try:
+            months = self._watch(self._app, days, facts["predictions"])
+            self._app.finish()
+            if months:
+                shown = {month: found for month, found in facts["months"].items() if month in {*months, "training"}}
+                say("")
+                say(drift_table(months))
+                say(quality_table(shown))
+            if not (self._leave or self._stop.asked):
+                say(f"This was 2013. {address} and its /metrics stay until Ctrl-C.")
+            while not (self._leave or self._stop.asked):
+                self._app.step()
+        finally:
+            self._app.close()
 
-    def _watch(self, app: App, days: Days, flights: int, stopped: Sequence[int]) -> Mapping[str, Sequence[Drift]]:
+    def _watch(self, app: App, days: Days, flights: int) -> Mapping[str, Sequence[Drift]]:
         """Let the days go by; what moved by the end of each month (`2013-04`) that is over."""
         months: dict[str, Sequence[Drift]] = {}
         self._console.print("\nWhat moved most by the end of each month, PSI beside its limit:")
         with watching(self._console, flights) as tell:
-            while not stopped and not days.ended():
+            while not self._stop.asked and not days.ended():
                 app.step()
                 if app.health.save_problem is not None:
                     raise DemoError(app.health.save_problem)
@@ -142,15 +151,21 @@ def _empty_store(path: Path) -> Store:
         raise DemoError(f"{error}; another demo has a folder of its own with --cache") from None
 
 
-@contextmanager
-def _stopped() -> Iterator[Sequence[int]]:
-    """Not empty once SIGINT or SIGTERM came: from now on there is a state to be saved first."""
-    came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda got, _: came.append(got)) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+class _Stop:
+    """SIGINT or SIGTERM came: noted, and while `at_once` a KeyboardInterrupt too."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.at_once = True
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: object) -> None:
+        self.asked = True
+        if self.at_once:
+            raise KeyboardInterrupt
+
+    def obey(self) -> None:
+        """Libraries may swallow an interruption; the next step does not."""
+        if self.asked:
+            raise KeyboardInterrupt

@@ -219,6 +219,14 @@ def test_a_second_demo_over_the_same_files_is_refused(cache):
         assert first.leave() == (0, "")
 
 
+def test_a_cache_that_cannot_be_made_is_refused_in_a_line(tmp_path):
+    (tmp_path / "file").touch()
+    with demo(tmp_path / "file") as running:
+        _, errors = running.process.communicate()
+        assert running.process.returncode == 1
+        assert re.fullmatch(r".*file.* cannot be written \(.*\); choose another folder with --cache\n", errors)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_while_it_prepares_it_leaves_nothing_half_made(tmp_path, number):
     with demo(tmp_path) as running:
