@@ -5,11 +5,22 @@ twice.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
-from rocksdict import AccessType, BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import (
+    AccessType,
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    DBRecoveryMode,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteOptions,
+)
 
 SCHEMA = 1
 META = b"meta"
@@ -78,28 +89,46 @@ class RocksStore:
         `read_only`: as it was last saved, beside the process that holds it.
         """
         self.path = path
-        access = AccessType.read_only() if read_only else AccessType.read_write()
-        try:
-            if not read_only:
-                path.mkdir(parents=True, exist_ok=True)
-            self._db = Rdict(str(path), options=_options(), access_type=access)
-        except Exception as error:  # rocksdict raises bare Exception for everything RocksDB says
-            raise StateError(_explained(path, error)) from None
+        self._read_only = read_only
+        self._db = self._open()
+        self._broken = False
         self._synced = WriteOptions()
         self._synced.sync = True
 
+    def _open(self) -> Rdict:
+        try:
+            if self._read_only:
+                return Rdict(str(self.path), options=_options(), access_type=AccessType.read_only())
+            self.path.mkdir(parents=True, exist_ok=True)
+            return Rdict(str(self.path), options=_options(), access_type=AccessType.read_write())
+        except Exception as error:  # rocksdict raises bare Exception for everything RocksDB says
+            raise StateError(_explained(self.path, error)) from None
+
     def get(self, key: bytes) -> bytes | None:
-        value: bytes | None = self._db.get(key)
+        """Raises StateError where the row cannot be read."""
+        try:
+            value: bytes | None = self._db.get(key)
+        except Exception as error:
+            raise StateError(_explained(self.path, error)) from None
         return value
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        for key, value in self._db.items(from_key=prefix):
-            assert isinstance(key, bytes), "the folder is opened in raw mode"
-            if not key.startswith(prefix):
-                return
-            yield key, value
+        """Raises StateError where a row cannot be read."""
+        try:
+            rows = self._db.iter()
+            rows.seek(prefix)
+            while rows.valid() and (key := rows.key()).startswith(prefix):
+                yield key, rows.value()
+                rows.next()
+            rows.status()  # a damaged row looks like the last one, until asked
+        except Exception as error:
+            raise StateError(_explained(self.path, error)) from None
 
     def write(self, rows: Mapping[bytes, bytes | None]) -> None:
+        if self._broken:
+            self.close()
+            self._db = self._open()
+            self._broken = False
         batch = WriteBatch(raw_mode=True)
         for key, value in rows.items():
             if value is None:
@@ -109,16 +138,23 @@ class RocksStore:
         try:
             self._db.write(batch, self._synced)
         except Exception as error:
+            # Once a full disk has space RocksDB goes on by itself; any other error it repeats until it is opened anew.
+            self._broken = "No space left" not in str(error)
             raise StateError(_explained(self.path, error)) from None
 
     def __str__(self) -> str:
         return str(self.path)
 
     def bytes_used(self) -> int:
-        return sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
+        total = 0
+        for file in self.path.glob("*"):
+            with suppress(FileNotFoundError):  # RocksDB merges files, and deletes them, when it likes
+                total += file.stat().st_size
+        return total
 
     def close(self) -> None:
-        self._db.close()
+        with suppress(Exception):  # an error of before, told again; what was written is on disk
+            self._db.close()
 
 
 def saved_meta(store: Store) -> dict[str, Any] | None:
@@ -145,7 +181,6 @@ def saved_meta(store: Store) -> dict[str, Any] | None:
 
 def destroy(path: Path) -> None:
     """Delete a RocksDB folder. Raises StateError where a process holds it, or it cannot be deleted."""
-    RocksStore(path).close()
     try:
         Rdict.destroy(str(path), _options())
     except Exception as error:
@@ -155,6 +190,9 @@ def destroy(path: Path) -> None:
 def _options() -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
+    # A write that a crash cut short is passed over; where anything else is damaged the state is refused. By default
+    # RocksDB would silently go back to what was saved before the damage.
+    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
     options.set_write_buffer_size(_MEMTABLE)
     options.set_max_write_buffer_number(2)
     options.set_compression_type(DBCompressionType.lz4())
@@ -168,12 +206,12 @@ def _options() -> Options:
 
 def _explained(path: Path, error: Exception) -> str:
     text = str(error)
-    if "lock" in text.lower():
+    if "lock file:" in text or "lock hold by" in text:
         return f"{path}: another process holds this state; stop it, or give this one a `state.path` of its own"
-    if "No space left" in text:
+    if "No space left" in text or "quota exceeded" in text:
         return f"{path}: the disk is full; free some space, nothing is lost meanwhile"
     if "Read-only file system" in text or "Permission denied" in text:
         return f"{path}: cannot be written; make it writable for this user"
-    if "Corruption" in text or "checksum" in text:
+    if "Corruption" in text or "No such file" in text:
         return f"{path}: the state is damaged ({text}); restore it, or start anew with `drift-exporter state reset`"
     return f"{path}: {text}"
