@@ -137,8 +137,11 @@ class Moments:
         centre, exponent = float(self.scale.centre[column]), int(self.scale.exponent[column])
         scaled = n * squares * unit - total * total
         resolution = int(_RESOLUTION * n * n * unit) * max(unit, squares // n)
-        mean = centre + ldexp(total / (n * unit), exponent)
-        deviation = ldexp(isqrt(scaled) / (n * unit), exponent) if scaled > resolution else 0.0
+        try:
+            mean = centre + ldexp(total / (n * unit), exponent)
+            deviation = ldexp(isqrt(scaled) / (n * unit), exponent) if scaled > resolution else 0.0
+        except OverflowError:  # in units of the reference's deviation, no double holds it
+            return np.nan, np.nan
         return (mean, deviation) if isfinite(mean) and isfinite(deviation) else (np.nan, np.nan)
 
 
