@@ -46,7 +46,9 @@ def test_three_of_four_features_drifted_and_nothing_of_the_target_is_left(
     shown: list[tuple[str, str, str]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     page = samples((tmp_path_factory.getbasetemp() / "iris.txt").read_text())
-    p_values = {dict(of)["feature"]: value for (name, of), value in page.items() if name == "model_feature_drift_p_value"}
+    p_values = {
+        dict(of)["feature"]: value for (name, of), value in page.items() if name == "model_feature_drift_p_value"
+    }
     assert len(p_values) == 4
     assert {name for name, p in p_values.items() if p >= 0.01} == {"sepal_width"}
     [moved] = [value for (name, _), value in page.items() if name == "model_output_total_variation_distance"]

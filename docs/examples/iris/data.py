@@ -1,6 +1,6 @@
 """Writes reference.csv and production.jsonl from the iris data that comes with scikit-learn.
 
-The first 100 flowers (setosa and versicolor) are what the model was made for, the last 50 (virginica) are what came, one
+The first 100 flowers (setosa and versicolor) are what the model was made for, the last 50 (virginica) what came, one
 a minute. What the flower is stands in for what a model says.
 """
 
