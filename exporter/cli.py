@@ -368,7 +368,7 @@ def run(config_path: Path, payloads: bool, log_level: str, log_format: log.Forma
         )
     try:
         Sidecar(config_path, config, kafka_source, payloads).run(references)
-    except (StateError, WebError) as error:
+    except (StateError, WebError, ConfigErrors) as error:
         refuse(str(error))
 
 
@@ -390,11 +390,11 @@ def state_show(config_path: Path, log_level: str, log_format: log.Format) -> Non
         refuse(f"{config.state.path}: there is no state yet; `run` makes it")
     try:
         store = RocksStore(config.state.path, read_only=True)
+        for line in shown(store):
+            click.echo(line)
+        store.close()
     except StateError as error:
         refuse(str(error))
-    for line in shown(store):
-        click.echo(line)
-    store.close()
 
 
 @state.command("reset")

@@ -13,7 +13,7 @@ from threading import Event
 import yaml
 
 from exporter.app import App
-from exporter.config import Config, ConfigErrors, load
+from exporter.config import Config, ConfigError, ConfigErrors, load
 from exporter.health import Health
 from exporter.metrics import Snapshot, process_metrics, render
 from exporter.reference import Reference
@@ -32,14 +32,21 @@ RELOAD_SECONDS = 30.0
 
 
 def kafka_source(config: Config) -> Source:
-    """All partitions of the configured topics; without saved positions from as far back as windows and labels need."""
+    """All partitions of the configured topics; without saved positions from as far back as windows and labels need.
+
+    Raises ConfigErrors for an option that kafka-python does not have.
+    """
     from exporter.sources.kafka import KafkaSource
 
     assert config.kafka is not None, "a configuration is loaded for `run` only with it"
     back = max(window.ns for window in config.windows)
     if any(topic.role == "labels" for topic in config.topics.values()):
         back = max(back, *(model.labels.horizon.ns for model in config.models.values()))
-    return KafkaSource(config.kafka, config.topics, time.time_ns() - back)
+    try:
+        return KafkaSource(config.kafka, config.topics, time.time_ns() - back)
+    except ValueError as error:
+        path, told = str(error).split(": ", 1)
+        raise ConfigErrors([ConfigError(path, *told.split("; ", 1))]) from None
 
 
 class Sidecar:
@@ -85,7 +92,8 @@ class Sidecar:
         return yaml.safe_dump(self._config.redacted(), sort_keys=False, allow_unicode=True)
 
     def run(self, references: Mapping[str, Mapping[str, Reference]]) -> None:
-        """Raises WebError or StateError where it cannot start; leaves after SIGTERM or SIGINT, everything saved."""
+        """Leaves after SIGTERM or SIGINT, everything saved. Raises WebError, StateError or ConfigErrors where it cannot
+        start."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         signal.signal(signal.SIGHUP, lambda *_: self._ask())
@@ -103,7 +111,7 @@ class Sidecar:
                     wrong = self._read_again(store)
                     while not self._asked.empty():
                         self._asked.get().set_result(wrong)
-            self._app.finish()
+            self._app.tick()
         finally:
             if self._app is not None:
                 self._app.source.close()
@@ -135,6 +143,7 @@ class Sidecar:
         try:
             config = load(self._path, purpose="run")
             references = load_references(config, self._path)
+            source = self._make_source(config)
         except ConfigErrors as errors:
             before.reloaded = False
             for error in errors.errors:
@@ -148,14 +157,16 @@ class Sidecar:
                 log.warning("%s has changed, which takes a restart", name)
         self._app.tick()
         if before.save_problem is not None:
+            source.close()
             before.reloaded = False
             log.error("not reloaded, because the state cannot be saved")
             return [before.save_problem]
         self._app.source.close()
         self._config = config
-        self._app = App(config, self._make_source(config), store, references, payloads=self._payloads)
-        self._app.health.save_failures = before.save_failures
-        self._app.health.statistic_failures = before.statistic_failures
-        self._app.tick()
+        app = App(config, source, store, references, payloads=self._payloads)
+        app.health.save_failures = before.save_failures
+        app.health.statistic_failures = before.statistic_failures
+        app.tick()
+        self._app = app  # it has a page, so none without counters is served in between
         log.info("configuration and references are read again")
         return []
