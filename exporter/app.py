@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import orjson
@@ -17,7 +18,7 @@ from exporter import __version__
 from exporter.batch import Batch
 from exporter.config import Config
 from exporter.counters import Counters
-from exporter.decode import Reject, decoders
+from exporter.decode import Reason, Reject, decoders
 from exporter.evaluation import Evaluation
 from exporter.health import Health
 from exporter.log import Bounded
@@ -31,9 +32,7 @@ from exporter.watermark import NEVER, Watermark
 
 log = logging.getLogger(__name__)
 
-REASONS = (
-    "bad_label", "bad_time", "corrupt", "empty", "future", "no_id", "no_model", "not_json", "too_large", "unknown_model",
-)  # fmt: skip
+REASONS = get_args(Reason)
 _COUNTERS = b"counters"
 # A replay goes through many blocks between two ticks; saved blocks need no memory.
 MOST_UNSAVED = 256

@@ -1,4 +1,4 @@
-"""One version at one tick: its windows compared with its reference, as samples for /metrics and as a view for the page."""
+"""One version at one tick: its windows beside its reference, as samples for /metrics and as a view for the page."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -21,6 +21,7 @@ Samples = dict[str, list[tuple[Prefix, float]]]
 
 
 def prefix(name: str, labels: Sequence[tuple[str, str]]) -> Prefix:
+    """What stands before a value."""
     if not labels:
         return f"{name} "
     written = ",".join([f'{key}="{escaped(value)}"' for key, value in labels])
@@ -28,6 +29,7 @@ def prefix(name: str, labels: Sequence[tuple[str, str]]) -> Prefix:
 
 
 def escaped(value: str) -> str:
+    """A label's value as it stands between quotes."""
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
@@ -71,7 +73,7 @@ def cumulative(
 
 
 class SeriesLimit:
-    """Admits series up to a number, in the catalogue's order of priority; one that was admitted stays (INTERFACE §5)."""
+    """Admits series up to a number, by the catalogue's priority; one that was admitted stays (INTERFACE §5)."""
 
     def __init__(self, most: int) -> None:
         self._most = most

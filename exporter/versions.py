@@ -160,7 +160,8 @@ class Versions:
             return OutputRule(configured.task, classes)
         positive = configured.positive or default_positive(classes)
         negative = next((name for name in classes if name != positive), None)
-        return OutputRule("binary", classes, positive, negative, 0.5 if configured.threshold is None else configured.threshold)
+        threshold = 0.5 if configured.threshold is None else configured.threshold
+        return OutputRule("binary", classes, positive, negative, threshold)
 
     def _take_up(self, model: str, version: str) -> Known:
         reference = self._reference(model, version)

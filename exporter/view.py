@@ -40,6 +40,8 @@ class WindowView:
 
 @dataclass(frozen=True)
 class VersionView:
+    """One version of one model. `last_event`: in nanoseconds; `unexpected`: names that the reference does not know."""
+
     model: str
     version: str
     task: str

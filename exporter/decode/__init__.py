@@ -70,6 +70,8 @@ class Decoded:
 
 
 class Decoder(Protocol):
+    """Makes columns of the records of one topic."""
+
     def decode(self, records: Records, now: int | None) -> Decoded:
         """`now`: the clock in nanoseconds, None for a recorded stream, whose events are never in the future."""
 

@@ -1,4 +1,4 @@
-"""Where records come from. Only `kafka.py` knows Kafka; the contract suite in tests/contracts holds every source to this."""
+"""Where records come from. Only `kafka*.py` know Kafka; the suite in tests/contracts holds every source to this."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from typing import NamedTuple, Protocol
 
 
 class Partition(NamedTuple):
+    """One log of a topic."""
+
     topic: str
     number: int
 

@@ -42,6 +42,8 @@ class Readings:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
+    """A statistic that raised, and what."""
+
     statistic: str
     error: Exception
 

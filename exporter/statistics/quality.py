@@ -24,10 +24,12 @@ def _share(compared: Compared, codes: _Codes) -> Floats:
 
 
 def missing_ratio(compared: Compared) -> Floats:
+    """[features]"""
     return _share(compared, lambda bins: [bins.missing])
 
 
 def invalid_ratio(compared: Compared) -> Floats:
+    """[features]"""
     return _share(compared, lambda bins: [bins.invalid])
 
 

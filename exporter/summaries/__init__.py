@@ -1,0 +1,1 @@
+"""Mergeable aggregates: integer counts over bins and buckets, and exact sums."""
