@@ -17,10 +17,11 @@ from exporter.config import Config, Model, block_panes, default_positive
 from exporter.decode import Schema
 from exporter.decode.outputs import OutputRule
 from exporter.reference import Reference
+from exporter.references import classes_of
 from exporter.state import Store
 from exporter.statistics import Comparison
 from exporter.statistics.compared import OTHER
-from exporter.summaries.bins import CategoryBins, NumericBins, category_bins, numeric_bins
+from exporter.summaries.bins import NumericBins, category_bins, numeric_bins
 from exporter.summaries.block import ColumnSpec, Layout
 from exporter.summaries.histogram import CumulativeHistogram
 from exporter.summaries.keys import hash_of
@@ -133,20 +134,8 @@ class Versions:
 
     def classes(self, model: str) -> tuple[str, ...]:
         """Of a classification: as configured, else those of the references' labels and predictions."""
-        configured = self._config.models[model]
-        if configured.task == "regression":
-            return ()
-        if configured.classes is not None:
-            return configured.classes[: self._config.limits.classes]
-        found: set[str] = set()
-        for reference in self._references.get(model, {}).values():
-            for name in ("label", "prediction"):
-                column = reference.outputs.get(name)
-                if column is not None and isinstance(column.bins, CategoryBins):
-                    found |= {*column.bins.categories, *column.bins.rest}
-        if not found and configured.task == "binary":
-            found = {"0", "1"}
-        return tuple(sorted(found)[: self._config.limits.classes])
+        found = classes_of(self._config.models[model], self._references.get(model, {}).values())
+        return found[: self._config.limits.classes]
 
     def _schema(self, model: str, reference: Reference | None) -> Schema:
         configured = self._config.models[model]

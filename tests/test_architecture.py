@@ -19,7 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "state": {"summaries"},
     "labels": {"batch", "state"},
     "reference": {"summaries"},
-    "references": {"config", "reference"},
+    "references": {"config", "reference", "summaries"},
     "training": {"batch", "config", "decode", "reference", "summaries"},
     "watermark": {"sources"},
     "windows": {"batch", "state", "summaries"},
@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "metrics": {"catalogue"},
     "counters": {"catalogue", "metrics"},
     "health": {"metrics", "sources"},
-    "versions": {"config", "decode", "reference", "state", "statistics", "summaries", "windows"},
+    "versions": {"batch", "config", "decode", "reference", "references", "state", "statistics", "summaries", "windows"},
     "generate": {"catalogue", "config"},
 }
 ROOMS["evaluation"] = {"catalogue", "metrics", "reference", "statistics", "versions", "view"}
