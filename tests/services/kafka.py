@@ -6,7 +6,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -200,25 +200,35 @@ class Kafka:
         sizes = {"batch_size": 900_000, "max_request_size": 8 << 20}
         return KafkaProducer(bootstrap_servers=self.servers, linger_ms=60_000, **sizes, **options)
 
-    def damage(self, topic: str, offset: int, at: int = HEADER + 8, *, bits: int = 1, seal: bool = False) -> None:
-        """Flip bits on a stopped broker's disk: in partition 0's batch that holds `offset`, `at` bytes from its
-        beginning. `seal`: the checksum is that of the damaged content, as if a producer had sent it so.
+    def damage(
+        self, topic: str, offset: int, at: int = HEADER + 8, *, bits: int = 1, seal: bool = False
+    ) -> Callable[[], None]:
+        """Flip bits on the disk: in partition 0's batch that holds `offset`, `at` bytes from its beginning; what comes
+        back repairs it. `seal`: the checksum is that of the damaged content, as if a producer had sent it so.
         """
         segment, start, end = self._batch(topic, offset)
-        content = bytearray(segment.read_bytes())
-        content[start + at] ^= bits
+        sound = segment.read_bytes()[start:end]
+        content = bytearray(sound)
+        content[at] ^= bits
         if seal:
-            struct.pack_into(">I", content, start + 17, calc_crc32c(content[start + 21 : end]))
-        segment.write_bytes(content)
+            struct.pack_into(">I", content, 17, calc_crc32c(content[21:]))
+
+        def write(batch: bytes) -> None:
+            with segment.open("r+b") as file:  # in place, for the broker may have it open
+                file.seek(start)
+                file.write(batch)
+
+        write(content)
+        return lambda: write(sound)
 
     def cut(self, topic: str, offset: int) -> None:
         """Partition 0 of a stopped broker loses the batch that holds `offset`, and what comes after."""
+        assert self._process is None, "stop the broker first: it knows how long the file is"
         segment, start, _ = self._batch(topic, offset)
         os.truncate(segment, start)
 
     def _batch(self, topic: str, offset: int) -> tuple[Path, int, int]:
         """Which file holds the offset, and from which byte to which its batch lies there."""
-        assert self._process is None, "stop the broker first: it has the file open"
         [segment] = (self.data / f"{topic}-0").glob("*.log")
         content = segment.read_bytes()
         start = 0

@@ -362,29 +362,38 @@ def test_corrupt_batches_are_counted_and_passed_and_cost_no_other_record(
     reading.until(lambda: reading.values[partitions["two"]] == [b"after"])
 
 
-def test_a_log_that_lost_its_end_is_read_from_where_it_differs_and_one_the_broker_cannot_read_is_said(
+def test_a_log_that_the_broker_cannot_follow_is_said_and_read_once_it_is_repaired(
     kafka: Kafka, read: Read, topic: str
 ) -> None:
-    """What a new leader that had less looks like, and a disk that the broker itself cannot follow any more."""
-    cut, broken = Partition(topic + ".cut", 0), Partition(topic + ".broken", 0)
-    for partition in (cut, broken):
-        kafka.create(partition.topic)
-        for word in "abc":
-            kafka.produce(partition.topic, numbered(10, word))
-    reading = read([cut.topic, broken.topic], {broken: 20})
-    reading.until_read({cut: 30, broken: 30})
-    kafka.stop()
-    kafka.cut(cut.topic, 20)
-    kafka.damage(broken.topic, 15, at=16, bits=2)  # the format's number
-    kafka.start()
-    kafka.produce(cut.topic, [b"d"])
-    reading.until(lambda: reading.positions[cut] == 21)
-    assert reading.values[cut] == [*numbered(10, "a"), *numbered(10, "b"), *numbered(10, "c"), b"d"]
-    reading = read([cut.topic, broken.topic], {broken: 20})
-    reading.until_read({cut: 21})
+    p = Partition(topic, 0)
+    kafka.create(topic)
+    for word in "abc":
+        kafka.produce(topic, numbered(10, word))
+    repair = kafka.damage(topic, 15, at=8, bits=128)  # a negative length
+    reading = read(topic, {p: 20})
     reading.until(lambda: reading.source.problems())
     [problem] = reading.source.problems()
-    assert problem.startswith(f"{broken.topic} partition 0 cannot be read (")
+    assert problem.startswith(f"{topic} partition 0 cannot be read (")
+    repair()
+    reading.until_read({p: 30})
+    reading.until(lambda: not reading.source.problems())
+    assert reading.values[p] == numbered(10, "c")
+
+
+def test_a_log_that_lost_its_end_is_read_from_where_it_differs(kafka: Kafka, read: Read, topic: str) -> None:
+    """As when a leader was elected that had less."""
+    p = Partition(topic, 0)
+    kafka.create(topic)
+    for word in "abc":
+        kafka.produce(topic, numbered(10, word))
+    reading = read(topic)
+    reading.until_read({p: 30})
+    kafka.stop()
+    kafka.cut(topic, 20)
+    kafka.start()
+    kafka.produce(topic, [b"d"])
+    reading.until(lambda: reading.positions[p] == 21)
+    assert reading.values[p] == [*numbered(10, "a"), *numbered(10, "b"), *numbered(10, "c"), b"d"]
 
 
 def test_a_broker_that_comes_late_dies_and_comes_back_costs_no_record(
