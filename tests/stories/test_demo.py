@@ -205,6 +205,8 @@ def test_the_page_follows_the_days_by_itself(cache, browser: Browser):
         before = wait.until(counted)
         wait.until(lambda driver: counted(driver) != before)
         assert browser.driver.execute_script("return window.opened")
+        assert browser.complaints() == []
+        browser.driver.get("about:blank")  # where nothing is asked of a demo that has left
         assert running.leave() == (0, "")
 
 
