@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import time
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
@@ -26,13 +28,14 @@ from exporter.view import PageView
 from exporter.web import Server, Site, WebError
 
 _DAY_SECONDS = 60 / 275  # all of them in a minute, for a person to watch
+_CURSOR_BACK = b"\x1b[?25h\r\n"  # a bar hides it
 _MONTH = "28d"  # the window that is read at a month's end
 
 
 def run(cache: Path, listen: Listen, leave: bool) -> None:
     """Until the year is over where `leave`, else until SIGINT or SIGTERM. Raises DemoError.
 
-    Where either comes before there is anything to save, it is a KeyboardInterrupt.
+    Where either comes before there is anything to save, the process ends there and then, with status 0.
     """
     demo = Demo(leave)
     server, why = Server(demo.site(), listen), ""
@@ -75,20 +78,14 @@ class Demo:
         say = self._console.print
         say(f"Open {address}{why} to watch a model's inputs drift through 2013.")
         with preparing(self._console) as tell:
-
-            def go_on(done: int, total: int, what: str) -> None:
-                self._stop.obey()
-                tell(done, total, what)
-
             try:
-                folder = prepare(cache, go_on)
+                folder = prepare(cache, tell)
             except OSError as error:
                 why_not = f"{error.filename or cache} cannot be written ({error.strerror})"
                 raise DemoError(f"{why_not}; choose another folder with --cache") from None
         facts = orjson.loads((folder / MARKER).read_bytes())["facts"]
         settings = config.load(folder / CONFIG, environ={}, purpose="replay")
         self._stop.at_once = False  # from now on there is a state to be saved first
-        self._stop.obey()
         days = _days(folder, settings, 0 if self._leave else _DAY_SECONDS)
         store = _empty_store(settings.state.path)
         self._app = App(settings, days, store, load_references(settings, folder / CONFIG))
@@ -152,7 +149,11 @@ def _empty_store(path: Path) -> Store:
 
 
 class _Stop:
-    """SIGINT or SIGTERM came: noted, and while `at_once` a KeyboardInterrupt too."""
+    """Whether SIGINT or SIGTERM came.
+
+    As long as `at_once` the process ends with it. A KeyboardInterrupt would not do: one that comes while pandas or
+    scikit-learn are imported is at times swallowed, or becomes an ImportError.
+    """
 
     def __init__(self) -> None:
         self.asked = False
@@ -163,9 +164,6 @@ class _Stop:
     def _note(self, number: int, frame: object) -> None:
         self.asked = True
         if self.at_once:
-            raise KeyboardInterrupt
-
-    def obey(self) -> None:
-        """Libraries may swallow an interruption; the next step does not."""
-        if self.asked:
-            raise KeyboardInterrupt
+            if sys.stdout.isatty():
+                os.write(sys.stdout.fileno(), _CURSOR_BACK)  # past the buffer, which may be being written to
+            os._exit(0)
