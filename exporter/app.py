@@ -5,6 +5,7 @@ What is published was saved before, so no counter steps back after a crash; a pa
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -36,6 +37,8 @@ REASONS = get_args(Reason)
 _COUNTERS = b"counters"
 # A replay goes through many blocks between two ticks; saved blocks need no memory.
 MOST_UNSAVED = 256
+# Versions of a model that lost their place and are remembered, so that their counters go on when they speak again.
+MOST_REMEMBERED = 1000
 # Cells decoded at a time: columns pay from about 2,000 rows on, and 200,000 cells need some 20 MB meanwhile.
 MOST_CELLS = 200_000
 
@@ -174,12 +177,33 @@ class App:
 
     def _count(self, batches: Sequence[Batch], end: int) -> None:
         """Each of `end` rows once its version has taken its place."""
+        # Those that begin later wait: whoever writes a new version into each event makes as many batches as arrivals.
+        coming = deque(sorted((batch for batch in batches if len(batch.time)), key=lambda batch: batch.position[0]))
+        here: list[Batch] = []
         start = 0
-        for arrival, version in self.versions.arrivals(batches):
-            self._add(batches, start, arrival)
-            self.versions.take_place(*version)
-            start = arrival
-        self._add(batches, start, end)
+        for cut, version in [*self.versions.arrivals(batches), (end, None)]:
+            while coming and coming[0].position[0] < cut:
+                here.append(coming.popleft())
+            self._add(here, start, cut)
+            here = [batch for batch in here if batch.position[-1] >= cut]
+            if version is not None:
+                self._take_place(*version)
+            start = cut
+
+    def _take_place(self, model: str, version: str) -> None:
+        """Whoever writes a new version into each event must fill neither the log nor the memory."""
+        before = {key for key, _ in self.versions}
+        self.versions.take_place(model, version)
+        for key in before - {key for key, _ in self.versions}:
+            held = self._bounded.allows(("place", model))
+            if held is not None:
+                more = f" ({held} others did since the last line)" if held else ""
+                log.info("model %s: version %s gives its place to version %s%s", *key, version, more)
+        silent = [k for k in self.latest if k[0] == model and k[1] != OTHER_VERSION and self.versions.get(k) is None]
+        if len(silent) > MOST_REMEMBERED:
+            oldest = min(silent, key=lambda key: (self.latest[key], key))
+            del self.latest[oldest]
+            self.counters.forget(*oldest)
 
     def _add(self, batches: Iterable[Batch], start: int, end: int) -> None:
         """Rows whose place among the decoded events is in [start, end)."""

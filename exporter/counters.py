@@ -23,6 +23,12 @@ class Counters:
     def get(self, name: str, *labels: str) -> int:
         return self._values.get((name, labels), 0)
 
+    def forget(self, model: str, version: str) -> None:
+        """Drop all that was counted of it."""
+        mine = [key for key in self._values if key[0].startswith("model_") and key[1][:2] == (model, version)]
+        for key in mine:
+            del self._values[key]
+
     def of(self, name: str) -> Iterator[tuple[tuple[str, ...], int]]:
         return ((labels, value) for (found, labels), value in self._values.items() if found == name)
 

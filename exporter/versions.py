@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 OTHER_VERSION = "other"
 # A version that was silent for this long may be displaced by a new one (INTERFACE §5).
 DISPLACEABLE = 3600 * 1_000_000_000
+# Characters. A version's name is on every one of its series, so a longer one gets no place: it counts as `other`.
+LONGEST_VERSION = 128
 
 # model → version, or "*" for all that are not named → reference.
 References = Mapping[str, Mapping[str, Reference]]
@@ -96,7 +98,7 @@ class Versions:
         rows = sorted(
             (position, batch.version, time)
             for batch in batches
-            if batch.model == model
+            if batch.model == model and len(batch.version) <= LONGEST_VERSION
             for position, time in zip(batch.position.tolist(), batch.time.tolist(), strict=True)
         )
         newest = {key[1]: known.series.newest or 0 for key, known in self._known.items() if key[0] == model}
@@ -115,7 +117,6 @@ class Versions:
         mine = [key for key in self._known if key[0] == model]
         if len(mine) >= self._config.limits.versions_per_model:
             oldest = min(mine, key=lambda key: (self._known[key].series.newest or 0, key))
-            log.info("model %s: version %s gives its place to version %s", *oldest, version)
             self._drop(self._known.pop(oldest).series.id)
         known = self._known[model, version] = self._take_up(model, version)
         return known
