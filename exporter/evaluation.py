@@ -1,7 +1,11 @@
 """One version at one tick: its windows beside its reference, as samples for /metrics and as a view for the page."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from exporter.catalogue import METRICS
 from exporter.metrics import Prefixes, Samples, cumulative
@@ -63,7 +67,7 @@ class Evaluation:
                     window.block.rows,
                     window.since,
                     known.series.newest,
-                    _columns(known.comparison, window.block.counts, found, categories),
+                    _Columns(known.comparison, window.block.counts.copy(), found, categories),
                     _by_label(found.get("model_class_ratio")),
                 )
             )
@@ -95,17 +99,11 @@ class Evaluation:
         ]
         labels, values = [(n, q) for n, q, _ in quantiles], [v for *_, v in quantiles]
         self.add("model_reference_feature_quantile", key, labels, values)
-        missing = [int(c.counts[c.bins.missing]) / c.rows for c in features.values()]
-        self.add("model_reference_feature_missing_ratio", key, [(n,) for n in features], missing)
-        subject = comparison.subjects["category"]
-        shares = [
-            sum(int(column.counts[code]) for code in codes) / column.rows
-            for place in comparison.layout.categorical
-            if (column := comparison.column_reference(place)) is not None
-            and not comparison.layout.columns[place].output
-            for codes in comparison.category_bins(place)
-        ]
-        self.add("model_reference_feature_category_ratio", key, subject.labels, shares)
+        missing = comparison.reference_counts[comparison.places["missing"]] / reference.rows
+        self.add("model_reference_feature_missing_ratio", key, [(n,) for n in features], missing.tolist())
+        shares = comparison.per_category(comparison.reference_counts) / reference.rows
+        categories = comparison.subjects["category"].labels
+        self.add("model_reference_feature_category_ratio", key, categories, shares.tolist())
 
 
 def _features(comparison: Comparison) -> list[str]:
@@ -122,30 +120,42 @@ def _by_label(readings: Readings | None) -> dict[str, float]:
     }
 
 
-def _columns(
-    comparison: Comparison, counts: object, found: Mapping[str, Readings], categories: Mapping[str, str]
-) -> tuple[ColumnView, ...]:
-    figures: dict[tuple[bool, str], dict[str, float]] = {}
-    for metric, readings in found.items():
-        kind, _, rest = metric.removeprefix("model_").partition("_")
-        if kind not in ("feature", "output"):
-            continue
-        for labels, value in zip(readings.labels, readings.values.tolist(), strict=True):
-            if value == value and len(labels) == 1:
-                figures.setdefault((kind == "output", labels[0]), {})[rest] = value
-            elif value == value and rest == "quantile":
-                figures.setdefault((kind == "output", labels[0]), {})[f"quantile_{labels[1]}"] = value
-    views = []
-    for place, spec in enumerate(comparison.layout.columns):
-        start = int(comparison.layout.start[place])
-        views.append(
+class _Columns:
+    """The columns of one window, made when somebody looks: a tick costs nothing for a page that nobody reads."""
+
+    def __init__(
+        self,
+        comparison: Comparison,
+        counts: NDArray[np.int64],
+        found: Mapping[str, Readings],
+        categories: Mapping[str, str],
+    ) -> None:
+        self._comparison, self._counts, self._found, self._categories = comparison, counts, found, categories
+
+    def __iter__(self) -> Iterator[ColumnView]:
+        return iter(self._made)
+
+    @cached_property
+    def _made(self) -> tuple[ColumnView, ...]:
+        figures: dict[tuple[bool, str], dict[str, float]] = {}
+        for metric, readings in self._found.items():
+            kind, _, rest = metric.removeprefix("model_").partition("_")
+            if kind not in ("feature", "output"):
+                continue
+            for labels, value in zip(readings.labels, readings.values.tolist(), strict=True):
+                if value == value and len(labels) == 1:
+                    figures.setdefault((kind == "output", labels[0]), {})[rest] = value
+                elif value == value and rest == "quantile":
+                    figures.setdefault((kind == "output", labels[0]), {})[f"quantile_{labels[1]}"] = value
+        layout = self._comparison.layout
+        return tuple(
             ColumnView(
                 spec.name,
                 spec.output,
-                comparison.column_reference(place),
-                counts[start : start + spec.bins.size].copy(),  # type: ignore[index]
+                self._comparison.column_reference(place),
+                self._counts[start : start + spec.bins.size],
                 figures.get((spec.output, spec.name), {}),
-                categories.get(spec.name, "show"),
+                self._categories.get(spec.name, "show"),
             )
+            for place, (spec, start) in enumerate(zip(layout.columns, layout.start.tolist(), strict=False))
         )
-    return tuple(views)

@@ -77,15 +77,16 @@ class SeriesLimit:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._admitted: set[Prefix] = set()
+        self._admitted: Collection[Prefix] = ()
 
     def apply(self, samples: Samples) -> int:
         """Take out what exceeds the limit; returns how many series."""
         present = sum(map(len, samples.values()))
-        if present <= self._most:
-            self._admitted = {name for series in samples.values() for name, _ in series}
+        if present <= self._most:  # a list, which is cheaper to make: mostly nobody will search it
+            self._admitted = [name for series in samples.values() for name, _ in series]
             return 0
-        kept = {name for series in samples.values() for name, _ in series if name in self._admitted}
+        admitted = set(self._admitted)
+        kept = {name for series in samples.values() for name, _ in series if name in admitted}
         ranked = sorted(samples, key=lambda name: PRIORITIES.index(METRICS[name].priority))
         for metric in ranked:
             for name, _ in samples[metric]:

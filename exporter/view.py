@@ -1,6 +1,6 @@
 """What the page shows, frozen at a tick: plain data between the evaluation and the HTML."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,7 +34,7 @@ class WindowView:
     rows: int
     since: int | None
     until: int | None
-    columns: tuple[ColumnView, ...]
+    columns: Iterable[ColumnView]
     class_ratios: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -12,7 +12,7 @@ from exporter.reference import QUANTILES, Reference, ReferenceColumn
 from exporter.statistics.tables import Floats, Tables, per_bin, sizes
 from exporter.summaries.bins import CategoryBins, NumericBins
 from exporter.summaries.block import Layout
-from exporter.summaries.keys import hash_of
+from exporter.summaries.keys import bucket, hash_of
 from exporter.windows import Window
 
 # What one value of a statistic belongs to.
@@ -160,6 +160,55 @@ class Comparison:
             "distinct": self._subject(texts, [(columns[i].name,) for i in texts]),
         }
 
+    @cached_property
+    def reference_counts(self) -> NDArray[np.int64]:
+        """int64[layout.size]; 0 where the reference lacks a column."""
+        counts = np.zeros(self.layout.size, dtype=np.int64)
+        for i in self.compared:
+            start = int(self.layout.start[i])
+            counts[start : start + self.layout.columns[i].bins.size] = self._known(i).counts
+        return counts
+
+    @cached_property
+    def places(self) -> dict[str, NDArray[np.intp]]:
+        """By state, intp[features]: where in the flat counts a feature's rows in it are; −1 if it cannot be in it."""
+        features = [(int(self.layout.start[i]), self.layout.columns[i].bins) for i in self.subjects["feature"].columns]
+        found = {}
+        for state in ("missing", "invalid", "unseen", "below", "above"):
+            places = [start + getattr(bins, state) if hasattr(bins, state) else -1 for start, bins in features]
+            found[state] = np.array(places, dtype=np.intp)
+        return found
+
+    @cached_property
+    def atoms(self) -> tuple[NDArray[np.intp], NDArray[np.int32], NDArray[np.intp], Floats]:
+        """Of each of the reference's atoms: which numeric column, its bucket, where it is counted, its value."""
+        found: list[tuple[int, int, float]] = []
+        for column, i in enumerate(self.layout.numeric):
+            bins, start = self.layout.columns[i].bins, int(self.layout.start[i])
+            assert isinstance(bins, NumericBins), "that is what makes a column numeric"
+            found += [(column, start + code, b.high) for code, b in enumerate(bins.bins) if b.atom]
+        columns, places, values = zip(*found, strict=True) if found else ((), (), ())
+        numbers = np.array(values, dtype=np.float64)
+        return np.array(columns, dtype=np.intp), bucket(numbers), np.array(places, dtype=np.intp), numbers
+
+    def per_category(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64[labels of `category`] of `counts`, int64[layout.size]."""
+        places, first = self._category_places
+        return np.add.reduceat(counts[places], first) if len(first) else np.zeros(0, dtype=np.int64)
+
+    @cached_property
+    def _category_places(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Where the rows of each label of `category` are counted, one after the other, and where each label begins."""
+        places: list[int] = []
+        first: list[int] = []
+        for i in self.layout.categorical:
+            if not self.layout.columns[i].output:
+                start = int(self.layout.start[i])
+                for codes in self._categories(i).values():
+                    first.append(len(places))
+                    places += [start + code for code in codes]
+        return np.array(places, dtype=np.intp), np.array(first, dtype=np.intp)
+
     def _subject(self, places: list[int], labels: list[tuple[str, ...]]) -> Subject:
         output = [self.layout.columns[i].output for i in places]
         return Subject(np.array(places, dtype=np.intp), labels, np.array(output, dtype=bool))
@@ -168,12 +217,9 @@ class Comparison:
         """What `category` may be: the reference's most frequent ones, other, unseen."""
         return list(self._categories(place))
 
-    def category_bins(self, place: int) -> list[list[int]]:
-        """The bins (codes within the column) of each of `categories`."""
-        return list(self._categories(place).values())
-
     def _categories(self, place: int) -> dict[str, list[int]]:
-        """A category that is itself called other or unseen shares that series."""
+        """The bins (codes within the column) of each of `categories`; one that is itself called other or unseen shares
+        that series."""
         bins = self.layout.columns[place].bins
         assert isinstance(bins, CategoryBins)
         how = self._shown.get(self.layout.columns[place].name, "show")

@@ -5,8 +5,7 @@ import numpy as np
 from exporter.reference import QUANTILES
 from exporter.statistics.compared import Compared
 from exporter.statistics.tables import Floats
-from exporter.summaries.bins import NumericBins
-from exporter.summaries.keys import bucket, middles
+from exporter.summaries.keys import middles
 
 
 def mean(compared: Compared) -> Floats:
@@ -36,22 +35,11 @@ def quantile(compared: Compared) -> Floats:
     rank = np.maximum(1, np.ceil(np.outer(n, QUANTILES) - 1e-9).astype(np.int64))
     at = np.minimum(np.searchsorted(reached, (before[:, None] + rank).ravel(), side="left"), len(order) - 1)
     values = middles(key[at])
-    exact = _atoms(compared)
-    for place, found in enumerate(at.tolist()):
-        atom = exact.get((place // len(QUANTILES), int(key[found])))
-        if atom is not None and block.counts[atom[0]] == counts[found]:
-            values[place] = atom[1]
+    by_column = (columns, len(QUANTILES))
+    column, its_key, place, value = compared.comparison.atoms
+    alone = (key[at].reshape(by_column)[column] == its_key[:, None]) & (
+        counts[at].reshape(by_column)[column] == block.counts[place][:, None]
+    )
+    atom, which = np.nonzero(alone)
+    values.reshape(by_column)[column[atom], which] = value[atom]
     return np.where(np.repeat(n, len(QUANTILES)) > 0, values, np.nan)
-
-
-def _atoms(compared: Compared) -> dict[tuple[int, int], tuple[int, float]]:
-    """(numeric column, bucket) → (place of the count, value) of the reference's atoms."""
-    found = {}
-    for place, column in enumerate(compared.layout.numeric):
-        bins = compared.layout.columns[column].bins
-        assert isinstance(bins, NumericBins)
-        start = int(compared.layout.start[column])
-        for code, b in enumerate(bins.bins):
-            if b.atom:
-                found[place, int(bucket(np.array([b.high]))[0])] = (start + code, b.high)
-    return found

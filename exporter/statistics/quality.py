@@ -1,60 +1,43 @@
 """Data quality and make-up of a window: shares of its rows (INTERFACE §5: the window's rows are below every line)."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from exporter.statistics.compared import Compared
 from exporter.statistics.tables import Floats
-from exporter.summaries.bins import CategoryBins, NumericBins
-
-_Codes = Callable[[NumericBins | CategoryBins], list[int]]
+from exporter.summaries.bins import CategoryBins
 
 
-def _share(compared: Compared, codes: _Codes) -> Floats:
-    """[features] share of the rows that are in one of the bins that `codes` names; NaN where it names none."""
-    layout, block = compared.layout, compared.window.block
-    shares = np.full(len(compared.comparison.subjects["feature"].columns), np.nan)
-    for place, column in enumerate(compared.comparison.subjects["feature"].columns.tolist()):
-        places = codes(layout.columns[column].bins)
-        if places and block.rows:
-            start = int(layout.start[column])
-            shares[place] = sum(int(block.counts[start + code]) for code in places) / block.rows
-    return shares
+def _share(compared: Compared, *states: str) -> Floats:
+    """[features] share of the rows that are in one of these states; NaN for a feature that cannot be in them."""
+    block, places = compared.window.block, compared.comparison.places
+    found = sum(np.where(places[state] < 0, np.nan, block.counts[places[state]]) for state in states)
+    return np.asarray(found / (block.rows or np.nan))
 
 
 def missing_ratio(compared: Compared) -> Floats:
     """[features]"""
-    return _share(compared, lambda bins: [bins.missing])
+    return _share(compared, "missing")
 
 
 def invalid_ratio(compared: Compared) -> Floats:
     """[features]"""
-    return _share(compared, lambda bins: [bins.invalid])
+    return _share(compared, "invalid")
 
 
 def unseen_ratio(compared: Compared) -> Floats:
     """Absent for numeric features."""
-    return _share(compared, lambda bins: [bins.unseen] if isinstance(bins, CategoryBins) else [])
+    return _share(compared, "unseen")
 
 
 def out_of_range_ratio(compared: Compared) -> Floats:
     """Absent for categorical features."""
-    return _share(compared, lambda bins: [bins.below, bins.above] if isinstance(bins, NumericBins) else [])
+    return _share(compared, "below", "above")
 
 
 def category_ratio(compared: Compared) -> Floats:
     """[categories of all categorical features]"""
-    block, comparison = compared.window.block, compared.comparison
-    if not block.rows:
-        return np.full(len(comparison.subjects["category"].columns), np.nan)
-    shares = [
-        sum(int(block.counts[int(compared.layout.start[column]) + code]) for code in codes) / block.rows
-        for column in compared.layout.categorical
-        if not compared.layout.columns[column].output
-        for codes in comparison.category_bins(column)
-    ]
-    return np.array(shares, dtype=np.float64)
+    block = compared.window.block
+    return compared.comparison.per_category(block.counts) / (block.rows or np.nan)
 
 
 def distinct_values(compared: Compared) -> Floats:
