@@ -20,13 +20,14 @@ demo-kafka: .venv/.demo-installed ## the same through a real Kafka; takes Java 1
 
 test: ## everything: lint, types, all tests; as root also installs the Debian packages they need
 	@scripts/debian-packages.sh
+	@scripts/kafka-jars.sh
 	@$(MAKE) --no-print-directory lint types
 	@echo "tests: all"
 	@$(BIN)/python -m pytest
 
-check: lint types ## the inner loop, under a minute: lint, types, the tests that need no service
+check: lint types ## the inner loop, under a minute: lint, types, the quick tests that need no service
 	@echo "tests: those without services"
-	@$(BIN)/python -m pytest -q -m 'not service'
+	@$(BIN)/python -m pytest -q -n 2 -m 'not service and not slow'
 
 lint: .venv/.dev-installed
 	@echo "lint: ruff check, ruff format --check"

@@ -26,6 +26,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.services.browser import Browser
 
+pytestmark = pytest.mark.slow
+
 COMMAND = Path(sys.executable).with_name("drift-exporter")
 # The same, less the pace: after the year, without having waited a minute for its end.
 HURRIED = [

@@ -20,6 +20,8 @@ from tests.services.kafka import CACHE, ROOT
 from tests.services.need import need
 from tests.services.prometheus import free_port
 
+pytestmark = pytest.mark.slow
+
 DEMO = [sys.executable, "-m", "exporter.demo.kafka"]
 NOW = datetime(2026, 3, 10, 12, 34, 56, 789, tzinfo=UTC)
 PATIENCE = 60.0

@@ -12,6 +12,8 @@ import pytest
 from exporter import config, reference
 from exporter.demo.prepare import DemoError, prepare
 
+pytestmark = pytest.mark.slow
+
 
 def unseen(done: int, total: int, what: str) -> None:
     pass
