@@ -4,9 +4,12 @@ import time
 from pathlib import Path
 
 import pytest
+from kafka import KafkaAdminClient
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 
 from exporter.config import Kafka as Config
 from exporter.sources import Partition, kafka_look
+from exporter.sources.kafka import KafkaSource
 from tests.services.kafka import Kafka
 from tests.services.prometheus import free_port
 from tests.stories.world import World, json_line
@@ -142,6 +145,31 @@ def test_check_connect_names_each_problem_with_its_remedy(kafka: Kafka, topic: s
         f"there is no topic {topic}.labels; create it or correct `topics`",
         f"topic {topic} may not be read; grant Describe and Read on it to the exporter's user",
     ]
+
+
+def test_read_on_topics_and_group_is_all_that_the_exporter_needs(kafka: Kafka, topic: str) -> None:
+    """What docs/operations.md tells to grant; whoever has one right on a thing has no other by default."""
+    kafka.create(topic)
+    kafka.produce(topic, [b"one"])
+    kafka.committed(topic, topic)  # the broker makes room for positions when first asked
+    resources = [ResourcePattern(kind, topic) for kind in (ResourceType.TOPIC, ResourceType.GROUP)]
+    rights = [ACL("User:ANONYMOUS", "*", ACLOperation.READ, ACLPermissionType.ALLOW, one) for one in resources]
+    source = KafkaSource(Config(bootstrap_servers=(kafka.servers,), group_id=topic, start="earliest"), [topic], 0)
+    partition, position = Partition(topic, 0), 0
+    with KafkaAdminClient(bootstrap_servers=kafka.servers) as admin:
+        admin.create_acls(rights)
+        try:
+            deadline = time.monotonic() + 30
+            while position < 1:
+                assert time.monotonic() < deadline, source.problems()
+                position = max([position, *(records.next_offset for records in source.poll(0.2))])
+            source.commit({partition: 1})
+            source.close()
+            assert source.problems() == ()
+            assert kafka_look.check(Config(bootstrap_servers=(kafka.servers,)), [topic]) == {topic: 1}
+        finally:
+            admin.delete_acls(rights)
+    assert kafka.committed(topic, topic) == 1
 
 
 def test_check_connect_says_when_nobody_answers(topic: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
