@@ -67,7 +67,8 @@ def assert_as_replayed(made: World, read: Mapping[TopicPartition, Sequence[bytes
     now = time.time_ns() + 600 * 10**9  # later than either has come
     done = made.replay("--state", made.folder / "replayed", *files(made.folder, read))
     assert done.code == 0, done.errors
-    expected, found = resumed(made, made.folder / "replayed", now), resumed(made, made.folder / "state", now)
+    expected = resumed(made, made.folder / "replayed", now)
+    found = resumed(made, load(made.config, {}, "run").state.path, now)
     for (topic, _), values in read.items():  # a line of a file cannot be a tombstone
         expected["drift_exporter_records_total", (("topic", topic),)] += values.count(None)
     differing = {key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)}

@@ -99,6 +99,11 @@ class Sidecar:
         self.process.send_signal(number)
         return self.process.wait(within)
 
+    def left(self) -> int:
+        """The code it leaves with by itself."""
+        assert self.process is not None
+        return self.process.wait(PATIENCE)
+
     def kill(self) -> None:
         """Nothing of it is left, at whatever it was."""
         if self.process is not None and self.process.poll() is None:
