@@ -33,7 +33,9 @@ def measure(quick: bool = False) -> Section:
             _foretold("100 features", predicted, most),
         ]  # fmt: skip
         section.notes.append(_course(resident))
-        _, most, predicted = _fed(folder / "thousand", Stream(THOUSAND, 20_000, 200, 5_000, 200) if quick else WIDE, section)
+        _, most, predicted = _fed(
+            folder / "thousand", Stream(THOUSAND, 20_000, 200, 5_000, 200) if quick else WIDE, section
+        )
         section.figures += [
             Figure("1,000 features: most ever resident", most / MB, "MB", 400),
             _foretold("1,000 features", predicted, most),
@@ -73,7 +75,7 @@ def _predicted(config_path: Path) -> float:
 def _wait_for(running: Sidecar, count: int, section: Section) -> None:
     """Until the page has all events; then hold its counts against them."""
     deadline = time.monotonic() + 180
-    wanted = f"drift_exporter_records_total{{topic=\"{TOPIC}\"}} {float(count)}"
+    wanted = f'drift_exporter_records_total{{topic="{TOPIC}"}} {float(count)}'
     while time.monotonic() < deadline:
         page = httpx.get(f"http://127.0.0.1:{running.port}/metrics", timeout=30).text
         if wanted in page:

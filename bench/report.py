@@ -40,7 +40,9 @@ class Section:
 
     def text(self) -> str:
         rows = "\n".join(figure.row() for figure in self.figures)
-        return "\n\n".join([f"## {self.title}", f"| figure | found | wanted | |\n|---|---|---|---|\n{rows}", *self.notes])
+        return "\n\n".join(
+            [f"## {self.title}", f"| figure | found | wanted | |\n|---|---|---|---|\n{rows}", *self.notes]
+        )
 
 
 def middle(values: list[float]) -> float:

@@ -145,7 +145,8 @@ class Stages:
 
 
 def profile(seconds: dict[str, float], reading: Reading) -> str:
-    lines = [f"Where the time of an event goes ({reading.rate:,.0f} events/s, {reading.seconds / reading.events * 1e6:.1f} µs):", ""]
+    each = reading.seconds / reading.events * 1e6
+    lines = [f"Where the time of an event goes ({reading.rate:,.0f} events/s, {each:.1f} µs):", ""]
     rest = reading.seconds - sum(seconds.values())
     for stage, spent in sorted({**seconds, "not measured": rest}.items(), key=lambda item: -item[1]):
         lines.append(f"    {stage:28} {spent / reading.events * 1e6:6.2f} µs {spent / reading.seconds:6.1%}")
@@ -176,17 +177,21 @@ def measure(quick: bool = False) -> Section:
                     rates["ours"].append(reading)
                     pages.append(page)
                 reading, stages, page = turn(ours, str(config), str(folder / label / "profile"), count, True)
-                for page in (*pages, page):
-                    _check(section, page, world, count)
+                for shown in (*pages, page):
+                    _check(section, shown, world, count)
                 ratios = [o.rate / b.rate for o, b in zip(rates["ours"], rates["bare"], strict=True)]
-                work = [b.cpu / b.events / (o.cpu / o.events) for o, b in zip(rates["ours"], rates["bare"], strict=True)]
+                work = [
+                    b.cpu / b.events / (o.cpu / o.events) for o, b in zip(rates["ours"], rates["bare"], strict=True)
+                ]
                 section.figures += [
                     Figure(f"{label}: ours / bare loop", middle(ratios), goal=0.75, more=True),
                     Figure(f"{label}: the same by processor seconds", middle(work)),
                     Figure(f"{label}: ours", middle([o.rate for o in rates["ours"]]), "events/s"),
                     Figure(f"{label}: bare loop", middle([b.rate for b in rates["bare"]]), "events/s"),
                 ]
-                section.notes.append(f"{label}, ratios {', '.join(f'{r:.3f}' for r in ratios)}. {profile(stages, reading)}")
+                section.notes.append(
+                    f"{label}, ratios {', '.join(f'{r:.3f}' for r in ratios)}. {profile(stages, reading)}"
+                )
     return section
 
 

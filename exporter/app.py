@@ -66,6 +66,7 @@ class App:
         self._payloads = payloads
         self._bounded = Bounded()
         self._prefixes = Prefixes()
+        self._told: dict[tuple[str, str], set[str]] = {}
         self._limit = SeriesLimit(config.limits.series)
         self._predicting = {name for name, topic in config.topics.items() if topic.role in ("predictions", "inputs")}
         self.health = Health(started=now(), last_reload=now())
@@ -292,6 +293,7 @@ class App:
         for key, known in versions:
             shown = {name: f.categories for name, f in self.config.models[key[0]].features.items()}
             evaluation.add_version(key, known, self.counters.get("model_predictions_total", *key), shown)
+            self._tell_strangers(key, known.series.names)
         for failure in evaluation.failures:
             name = failure.statistic
             self.health.statistic_failures[name] = self.health.statistic_failures.get(name, 0) + 1
@@ -303,6 +305,13 @@ class App:
         self.health.last_evaluation = self._now()
         self.health.evaluation_seconds = time.perf_counter() - began
         return evaluation
+
+    def _tell_strangers(self, key: tuple[str, str], names: Iterable[str]) -> None:
+        """Log which features the reference does not know, when others than before have come."""
+        strangers = set(names) - self._told.get(key, set())
+        if strangers and self._bounded.allows(("strangers", key)) is not None:
+            self._told[key] = set(names)
+            log.warning("model %s, version %s: the reference does not know %s", *key, ", ".join(sorted(strangers)))
 
     def _shown(self) -> Iterator[tuple[tuple[str, str], Known]]:
         """All but those that were silent for the longest window: they are kept, so that none of their counters steps
