@@ -89,10 +89,8 @@ class World:
         tails = []
         for i, (cells, score) in enumerate(zip(numbers, drawn.score.tolist(), strict=True)):
             features: dict[str, float | str] = dict(zip(names, cells, strict=True))
-            features |= {
-                name: categories[j][code]
-                for j, (name, code) in enumerate(zip(texts, drawn.codes[:, i].tolist(), strict=True))
-            }
+            codes = drawn.codes[:, i].tolist()
+            features |= {name: known[code] for name, known, code in zip(texts, categories, codes, strict=True)}
             event = {
                 "prediction_id": f"{seed:08x}-{i:08x}",
                 "model": MODEL,

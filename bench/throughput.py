@@ -19,6 +19,7 @@ from bench.broker import broker, fill
 from bench.data import PARTITIONS, SECOND, TOPIC, World, events, write
 from bench.report import Figure, Section, middle
 from bench.turns import turn
+from tests.services.kafka import Kafka
 
 PER_SECOND = 500  # events of one second of event time
 TAILS = 20_000
@@ -36,6 +37,11 @@ class Reading:
     @property
     def rate(self) -> float:
         return self.events / self.seconds
+
+    @property
+    def work(self) -> float:
+        """Seconds of the processor an event."""
+        return self.cpu / self.events
 
 
 def _cpu() -> float:
@@ -159,40 +165,33 @@ def measure(quick: bool = False) -> Section:
     with TemporaryDirectory() as name:
         folder = Path(name)
         with broker(folder / "kafka") as kafka:
-            for what, world in (("40 numbers, 10 texts", World(40, 10)), ("50 numbers", World(50))):
-                if what == "50 numbers":
-                    count, turns = count // 2, max(1, turns - 1)
-                topic, label = TOPIC, what
-                tails = world.tails(TAILS, seed=1)
-                first = time.time_ns() - (count // PER_SECOND + 60) * SECOND
-                if topic in kafka.topics():
-                    kafka.delete(topic)
-                fill(kafka, topic, events(tails, count, first, PER_SECOND))
-                config = write(folder / label, world, kafka.servers)
-                rates: dict[str, list[Reading]] = {"bare": [], "ours": []}
-                pages = []
-                for i in range(turns):
-                    rates["bare"].append(turn(bare, kafka.servers, topic, count))
-                    reading, _, page = turn(ours, str(config), str(folder / label / f"state{i}"), count, False)
-                    rates["ours"].append(reading)
-                    pages.append(page)
-                reading, stages, page = turn(ours, str(config), str(folder / label / "profile"), count, True)
-                for shown in (*pages, page):
-                    _check(section, shown, world, count)
-                ratios = [o.rate / b.rate for o, b in zip(rates["ours"], rates["bare"], strict=True)]
-                work = [
-                    b.cpu / b.events / (o.cpu / o.events) for o, b in zip(rates["ours"], rates["bare"], strict=True)
-                ]
-                section.figures += [
-                    Figure(f"{label}: ours / bare loop", middle(ratios), goal=0.75, more=True),
-                    Figure(f"{label}: the same by processor seconds", middle(work)),
-                    Figure(f"{label}: ours", middle([o.rate for o in rates["ours"]]), "events/s"),
-                    Figure(f"{label}: bare loop", middle([b.rate for b in rates["bare"]]), "events/s"),
-                ]
-                section.notes.append(
-                    f"{label}, ratios {', '.join(f'{r:.3f}' for r in ratios)}. {profile(stages, reading)}"
-                )
+            _compare(section, kafka, folder / "mixed", "40 numbers, 10 texts", World(40, 10), count, turns)
+            kafka.delete(TOPIC)
+            _compare(section, kafka, folder / "numbers", "50 numbers", World(50), count // 2, max(1, turns - 1))
     return section
+
+
+def _compare(section: Section, kafka: Kafka, folder: Path, label: str, world: World, count: int, turns: int) -> None:
+    first = time.time_ns() - (count // PER_SECOND + 60) * SECOND
+    fill(kafka, TOPIC, events(world.tails(TAILS, seed=1), count, first, PER_SECOND))
+    config = str(write(folder, world, kafka.servers))
+    bares, own = [], []
+    for i in range(turns):
+        bares.append(turn(bare, kafka.servers, TOPIC, count))
+        reading, _, page = turn(ours, config, str(folder / f"state{i}"), count, False)
+        own.append(reading)
+        _check(section, page, world, count)
+    reading, stages, page = turn(ours, config, str(folder / "profiled"), count, True)
+    _check(section, page, world, count)
+    ratios = [mine.rate / other.rate for mine, other in zip(own, bares, strict=True)]
+    work = [other.work / mine.work for mine, other in zip(own, bares, strict=True)]
+    section.figures += [
+        Figure(f"{label}: ours / bare loop", middle(ratios), goal=0.75, more=True),
+        Figure(f"{label}: the same by processor seconds", middle(work)),
+        Figure(f"{label}: ours", middle([mine.rate for mine in own]), "events/s"),
+        Figure(f"{label}: bare loop", middle([other.rate for other in bares]), "events/s"),
+    ]
+    section.notes.append(f"{label}, ratios {', '.join(f'{r:.3f}' for r in ratios)}. {profile(stages, reading)}")
 
 
 def _check(section: Section, page: bytes, world: World, count: int) -> None:

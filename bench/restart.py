@@ -1,0 +1,92 @@
+"""From the start of the process to the page with everything that was counted, over a saved state that is full."""
+
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import numpy as np
+
+from bench.data import MODEL, SECOND, VERSION, World, write
+from bench.evaluation import batch
+from bench.report import Figure, Section, middle
+from bench.sidecar import Sidecar
+from bench.turns import turn
+
+WORLD = World(800, 200)
+HOUR = 3600 * SECOND
+
+
+def fill(config_path: str, rows: int) -> tuple[int, int]:
+    """Save a state in which each block of each window has about `rows` rows; rows of the longest window, and bytes."""
+    from exporter.app import App
+    from exporter.config import load
+    from exporter.references import load_references
+    from exporter.sources.memory import MemorySource
+    from exporter.state import RocksStore
+
+    path = Path(config_path)
+    config = load(path, purpose="run")
+    app = App(config, MemorySource([]), RocksStore(config.state.path), load_references(config, path))
+    series = app.versions.take_place(MODEL, VERSION).series
+    now = time.time_ns() // (24 * 60 * SECOND) * 24 * 60 * SECOND
+    series.advance(now)  # so that each row goes to the windows that reach back to it, and to no other
+    app.watermark.closed = now
+    seed = 0
+    for window in reversed(series.windows):  # the longest first: what comes later is in the shorter ones too
+        step, length = window.span.step * series.pane, window.span.panes * series.pane
+        shorter = max(
+            (w.span.panes * series.pane for w in series.windows if w.span.panes < window.span.panes), default=0
+        )
+        for start in range(now - length, now - shorter, step):
+            seed += 1
+            times = start + np.sort(np.random.default_rng(seed).integers(0, step, rows))
+            series.absorb(batch(WORLD, times, seed))
+            app.save()
+    app.counters.add("model_predictions_total", MODEL, VERSION, by=seed * rows)
+    app.tick()
+    counted = series.view()[-1].block.rows
+    size = app.store.bytes_used()
+    app.close()
+    return counted, size
+
+
+def measure(quick: bool = False) -> Section:
+    section = Section("Restart with a state of 1,000 features, windows of 7 days full")
+    with TemporaryDirectory() as name:
+        config = write(Path(name), WORLD, limits={"series": 200_000})
+        counted, size = turn(fill, str(config), 50 if quick else 1_000)
+        seconds = []
+        for _ in range(1 if quick else 3):
+            began = time.perf_counter()
+            running = Sidecar([str(Path(sys.executable).with_name("drift-exporter")), "run", "--config", str(config)])
+            listening = time.perf_counter() - began
+            found = _rows(running.port)
+            seconds.append(time.perf_counter() - began)
+            running.stop()
+            section.count("rows in 7d after the restart", found, counted)
+    section.figures += [
+        Figure("until the page has everything", middle(seconds), "s", 2),
+        Figure("until it listens", listening, "s"),
+        Figure("size of the state", size / 2**20, "MB"),
+    ]
+    return section
+
+
+def _rows(port: int) -> float:
+    """Of the longest window, once the page has it."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        page = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
+        for line in page.splitlines():
+            if line.startswith("model_window_rows{") and 'window="7d"' in line:
+                return float(line.split()[-1])
+        time.sleep(0.02)
+    return 0.0
+
+
+if __name__ == "__main__":
+    done = measure("--quick" in sys.argv)
+    print(done.text(), *done.wrong, sep="\n")
+    sys.exit(bool(done.wrong))
