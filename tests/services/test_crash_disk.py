@@ -3,7 +3,6 @@
 import os
 import resource
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.services.kafka import Kafka
-from tests.services.resumed import assert_as_replayed
-from tests.services.sidecar import Scraper, Sidecar
-from tests.services.traffic import events, logs, publish, world
-from tests.stories.world import Series, World, series
+from tests.services.sidecar import Scraper
+from tests.services.story import Story
+from tests.stories.world import Series, series
 
 PARTITIONS = {"a": 2, "b": 1}
 FAILURES = series("drift_exporter_save_failures_total")
@@ -60,30 +58,6 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-class Story:
-    """A sidecar that has counted some events, and more of them to come."""
-
-    def __init__(self, kafka: Kafka, topic: str, made: World) -> None:
-        self.made, self.sidecar = made, Sidecar(made.config)
-        self._kafka, self._topic, self._written = kafka, topic, 0
-        for letter, number in PARTITIONS.items():
-            kafka.create(f"{topic}.{letter}", number)
-
-    def publish(self, count: int = 500) -> None:
-        self._written += count
-        written = [*events(self._written, count, time.time() - 5 * 3600, 5.0)]
-        publish(self._kafka.servers, self._topic, written, PARTITIONS)
-
-    def all_read(self) -> dict[Series, float]:
-        return self.sidecar.until_metrics(lambda found: records(found) == self._written)
-
-    def assert_nothing_lost(self, scraper: Scraper) -> None:
-        self.all_read()
-        assert self.sidecar.end() == 0
-        assert scraper.steps_back == []
-        assert_as_replayed(self.made, logs(self._kafka.servers, [f"{self._topic}.{letter}" for letter in PARTITIONS]))
-
-
 Begin = Callable[..., Story]
 
 
@@ -93,9 +67,9 @@ def begin(kafka: Kafka, tmp_path: Path, request: pytest.FixtureRequest) -> Itera
 
     def begin(state: Path | str = "state") -> Story:
         topic = request.node.name.removeprefix("test_")[:200]
-        story = Story(kafka, topic, world(tmp_path, kafka.servers, topic, state=str(state)))
+        story = Story(kafka, tmp_path, topic, PARTITIONS, state=str(state))
         begun.append(story)
-        story.publish()
+        story.publish(500)
         story.sidecar.start()
         story.all_read()
         return story
@@ -105,17 +79,10 @@ def begin(kafka: Kafka, tmp_path: Path, request: pytest.FixtureRequest) -> Itera
         story.sidecar.kill()
 
 
-def records(found: Mapping[Series, float]) -> float:
-    return sum(value for key, value in found.items() if key[0] == "drift_exporter_records_total")
-
-
 def counted(found: Mapping[Series, float]) -> dict[Series, float]:
-    """What was counted from events. A histogram's are with it."""
-    return {
-        key: value
-        for key, value in found.items()
-        if key[0].startswith(("model_", "drift_exporter_records", "drift_exporter_rejected"))
-    }
+    """What was counted from events."""
+    names = ("model_", "drift_exporter_records_total", "drift_exporter_rejected_records_total")
+    return {key: value for key, value in found.items() if key[0].startswith(names)}
 
 
 def until_saves_fail(story: Story, times: int) -> dict[Series, float]:
@@ -130,7 +97,7 @@ def test_a_full_disk_pauses_reading_until_it_has_space_and_nothing_is_lost(begin
         while not story.sidecar.metrics()[FAILURES]:
             story.publish(200)
         first = until_saves_fail(story, 1)
-        story.publish()
+        story.publish(500)
         later = until_saves_fail(story, 2)
         assert counted(later) == counted(first)
         polled = series("drift_exporter_last_poll_timestamp_seconds")
@@ -163,7 +130,7 @@ def test_a_disk_that_failed_and_is_well_again_is_written_again(begin: Begin) -> 
     with Scraper(story.sidecar) as scraper:
         # Any error but a full disk RocksDB repeats for ever; a limit on the size of files is one that all can have.
         resource.prlimit(story.sidecar.process.pid, resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
-        story.publish()
+        story.publish(500)
         first = until_saves_fail(story, 1)
         assert counted(until_saves_fail(story, 2)) == counted(first)
         assert "File too large" in story.sidecar.get("/").decode()
@@ -176,7 +143,7 @@ def test_told_to_leave_while_saves_fail_it_leaves_and_the_next_start_loses_nothi
     assert story.sidecar.process is not None
     with Scraper(story.sidecar) as scraper:
         resource.prlimit(story.sidecar.process.pid, resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))
-        story.publish()
+        story.publish(500)
         until_saves_fail(story, 2)
         assert story.sidecar.end() == 0
         assert "the last save failed, so the next start reads from the one before" in story.sidecar.log
@@ -192,6 +159,6 @@ def test_a_read_only_disk_is_refused_at_the_start_and_named(begin: Begin, disk: 
             story.sidecar.start()
             assert story.sidecar.left() == 1
         assert f"{disk.folder / 'state'}: cannot be written; make it writable for this user" in story.sidecar.log
-        story.publish()
+        story.publish(500)
         story.sidecar.start()
         story.assert_nothing_lost(scraper)
