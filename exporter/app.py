@@ -39,6 +39,8 @@ _COUNTERS = b"counters"
 MOST_UNSAVED = 256
 # Versions of a model that lost their place and are remembered, so that their counters go on when they speak again.
 MOST_REMEMBERED = 1000
+# Unexpected features that one line of the log names.
+MOST_TOLD = 10
 # Cells decoded at a time: columns pay from about 2,000 rows on, and 200,000 cells need some 20 MB meanwhile.
 MOST_CELLS = 200_000
 
@@ -311,7 +313,9 @@ class App:
         strangers = set(names) - self._told.get(key, set())
         if strangers and self._bounded.allows(("strangers", key)) is not None:
             self._told[key] = set(names)
-            log.warning("model %s, version %s: the reference does not know %s", *key, ", ".join(sorted(strangers)))
+            few = ", ".join(sorted(strangers)[:MOST_TOLD])
+            more = f" and {len(strangers) - MOST_TOLD} more" if len(strangers) > MOST_TOLD else ""
+            log.warning("model %s, version %s: the reference does not know %s%s", *key, few[:800], more)
 
     def _shown(self) -> Iterator[tuple[tuple[str, str], Known]]:
         """All but those that were silent for the longest window: they are kept, so that none of their counters steps
