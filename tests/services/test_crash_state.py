@@ -15,6 +15,8 @@ from tests.services.sidecar import PROGRAM, Sidecar
 from tests.services.traffic import events, world
 from tests.stories.world import World
 
+pytestmark = pytest.mark.slow
+
 START = 1_364_774_400.0
 # What a kill leaves: rows that are in the log of writes only.
 KILLED = """
