@@ -90,17 +90,19 @@ class RocksStore:
         """
         self.path = path
         self._read_only = read_only
-        self._db = self._open()
+        self._db = self._open(create=not read_only)
         self._broken = False
         self._synced = WriteOptions()
         self._synced.sync = True
 
-    def _open(self) -> Rdict:
+    def _open(self, create: bool) -> Rdict:
+        access = AccessType.read_only() if self._read_only else AccessType.read_write()
+        options = _options()
+        options.create_if_missing(create)
         try:
-            if self._read_only:
-                return Rdict(str(self.path), options=_options(), access_type=AccessType.read_only())
-            self.path.mkdir(parents=True, exist_ok=True)
-            return Rdict(str(self.path), options=_options(), access_type=AccessType.read_write())
+            if create:
+                self.path.mkdir(parents=True, exist_ok=True)
+            return Rdict(str(self.path), options=options, access_type=access)
         except Exception as error:  # rocksdict raises bare Exception for everything RocksDB says
             raise StateError(_explained(self.path, error)) from None
 
@@ -127,7 +129,7 @@ class RocksStore:
     def write(self, rows: Mapping[bytes, bytes | None]) -> None:
         if self._broken:
             self.close()
-            self._db = self._open()
+            self._db = self._open(create=False)  # an empty folder where a disk is gone is not our state
             self._broken = False
         batch = WriteBatch(raw_mode=True)
         for key, value in rows.items():
@@ -189,7 +191,6 @@ def destroy(path: Path) -> None:
 
 def _options() -> Options:
     options = Options(raw_mode=True)
-    options.create_if_missing(True)
     # A write that a crash cut short is passed over; where anything else is damaged the state is refused. By default
     # RocksDB would silently go back to what was saved before the damage.
     options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
@@ -212,6 +213,8 @@ def _explained(path: Path, error: Exception) -> str:
         return f"{path}: the disk is full; free some space, nothing is lost meanwhile"
     if "Read-only file system" in text or "Permission denied" in text:
         return f"{path}: cannot be written; make it writable for this user"
+    if "create_if_missing" in text:
+        return f"{path}: the state is gone; bring it back, or restart to start anew"
     if "Corruption" in text or "No such file" in text:
         return f"{path}: the state is damaged ({text}); restore it, or start anew with `drift-exporter state reset`"
     return f"{path}: {text}"

@@ -1,6 +1,5 @@
 """The disk under the state is full, fails or cannot be written: reading pauses, and in the end nothing is lost."""
 
-import os
 import resource
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +24,9 @@ class Disk:
         self.folder = folder
         self._filler = folder / "filler"
 
+    def mount(self, *words: str | Path) -> None:
+        subprocess.run(["mount", *words, self.folder], check=True, capture_output=True)
+
     def fill(self) -> None:
         """Not a byte is left."""
         with self._filler.open("ab", buffering=0) as filler:
@@ -40,25 +42,46 @@ class Disk:
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
-        subprocess.run(["mount", "-o", "remount,ro", self.folder], check=True)
+        self.mount("-o", "remount,ro")
         yield
-        subprocess.run(["mount", "-o", "remount,rw", self.folder], check=True)
+        self.mount("-o", "remount,rw")
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", folder]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+    disk = Disk(folder)
+    try:
+        disk.mount("-t", "tmpfs", "-o", "size=16m", "tmpfs")
+    except (OSError, subprocess.CalledProcessError):
         pytest.skip("only root can mount a small disk, and not in every container")
     try:
-        yield Disk(folder)
+        yield disk
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 Begin = Callable[..., Story]
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Iterator[Disk]:
+    """A disk that can fail: a file system in a file."""
+    folder, content = tmp_path / "image", tmp_path / "image.ext4"
+    folder.mkdir()
+    with content.open("wb") as file:
+        file.truncate(40 << 20)
+    disk = Disk(folder)
+    try:
+        subprocess.run(["mkfs.ext4", "-q", content], check=True, capture_output=True)
+        disk.mount("-o", "loop", content)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("only root can mount a file as a disk, and not in every container")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=False)
 
 
 @pytest.fixture
@@ -161,4 +184,20 @@ def test_a_read_only_disk_is_refused_at_the_start_and_named(begin: Begin, disk: 
         assert f"{disk.folder / 'state'}: cannot be written; make it writable for this user" in story.sidecar.log
         story.publish(500)
         story.sidecar.start()
+        story.assert_nothing_lost(scraper)
+
+
+def test_a_disk_that_turns_read_only_and_is_taken_out_and_mended_goes_on_where_it_was(
+    begin: Begin, image: Disk
+) -> None:
+    story = begin(image.folder / "state")
+    with Scraper(story.sidecar) as scraper:
+        image.mount("-o", "remount,abort")  # what the kernel does after an error of the disk
+        story.publish(500)
+        until_saves_fail(story, 2)
+        assert "cannot be written; make it writable for this user" in story.sidecar.get("/").decode()
+        subprocess.run(["umount", image.folder], check=True)
+        until_saves_fail(story, 2)
+        assert "the state is gone; bring it back" in story.sidecar.get("/").decode()
+        image.mount("-o", "loop", f"{image.folder}.ext4")
         story.assert_nothing_lost(scraper)
