@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from threading import Event, Thread
 from typing import TypeVar
@@ -46,9 +47,12 @@ class Sidecar:
         return self._log.read_text()
 
     def get(self, path: str) -> bytes:
-        """The page, or OSError where nobody answers."""
+        """The page. Raises OSError where nobody answers, or only in part."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
-            found: bytes = answer.read()
+            try:
+                found: bytes = answer.read()
+            except HTTPException as error:
+                raise ConnectionError from error
         return found
 
     def metrics(self) -> dict[Series, float]:

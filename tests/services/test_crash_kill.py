@@ -32,16 +32,19 @@ class Chaos:
     def __init__(self, kafka: Kafka, made: World, chance: random.Random) -> None:
         self.kafka, self.chance = kafka, chance
         self.sidecar = Sidecar(made.config)
-        self.started: list[float] = []
+        self.cpu: list[float] = []
+        self.clock: list[float] = []
 
     def run(self) -> None:
         for number in range(KILLS):
             if number == KILLS // 3:
                 self.kafka.kill()
+            began = time.monotonic()
             self.sidecar.start()
             if self.chance.random() < 0.7 or number == KILLS // 3:
                 self.sidecar.until(lambda: self.sidecar.get("/metrics"))
-                self.started.append(self.sidecar.cpu_seconds())
+                self.cpu.append(self.sidecar.cpu_seconds())
+                self.clock.append(time.monotonic() - began)
             if number == KILLS // 3:
                 self.sidecar.until_metrics(lambda found: COUNTED in {name for name, _ in found})
                 self.kafka.start()
@@ -80,9 +83,10 @@ def test_killed_at_any_moment_it_counts_every_event_once(kafka: Kafka, tmp_path:
             assert chaos.sidecar.end() == 0
         finally:
             chaos.sidecar.kill()
-    print(f"{scraper.pages} pages, started within {max(chaos.started):.2f} s of a processor")
+    clock, cpu = max(chaos.clock), max(chaos.cpu)
+    print(f"{scraper.pages} pages; answered within {clock:.2f} s, {cpu:.2f} s of a processor")
     assert sum(map(len, read.values())) >= len(written)
     assert scraper.pages > KILLS
     assert scraper.steps_back == []
-    assert max(chaos.started) < START_CPU
+    assert cpu < START_CPU
     assert_as_replayed(made, read)
