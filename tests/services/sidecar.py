@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from http.client import HTTPException
@@ -48,11 +47,11 @@ class Sidecar:
 
     def get(self, path: str) -> bytes:
         """The page. Raises OSError where nobody answers, or only in part."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
-            try:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
                 found: bytes = answer.read()
-            except HTTPException as error:
-                raise ConnectionError from error
+        except HTTPException as error:
+            raise ConnectionError from error
         return found
 
     def metrics(self) -> dict[Series, float]:
