@@ -63,12 +63,7 @@ class Tally:
     def summed(self) -> Places:
         """Distinct columns, ascending, with their counts, none of them 0."""
         if self._pending:
-            parts = [self._summed, *self._pending]
-            index = np.concatenate([part.columns for part in parts])
-            counts = np.concatenate(
-                [np.ones(len(p.columns), dtype=np.int64) if p.counts is None else p.counts for p in parts]
-            )
-            self._summed = _summed(index, counts)
+            self._summed = _summed([self._summed, *self._pending])
             self._pending, self._waiting = [], 0
         return self._summed
 
@@ -83,9 +78,20 @@ class Tally:
 _NOTHING = Places(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64))
 
 
-def _summed(index: NDArray[np.int32], counts: NDArray[np.int64]) -> Places:
+def _summed(parts: list[Places]) -> Places:
+    index = np.concatenate([part.columns for part in parts])
+    if not len(index):
+        return _NOTHING
+    width = int(index.max()) + 1
+    if 4 * len(index) > width:  # sorting them would cost ten times what a pass over all columns does
+        dense = np.zeros(width, dtype=np.int64)
+        for part in parts:
+            dense = scatter(dense, part)
+        hit = np.flatnonzero(dense)
+        return Places(hit.astype(np.int32), dense[hit])
+    counts = np.concatenate([np.ones(len(p.columns), dtype=np.int64) if p.counts is None else p.counts for p in parts])
     order = np.argsort(index, kind="stable")
     index, counts = index[order], counts[order]
     starts = np.flatnonzero(np.diff(index, prepend=-1))
-    total = np.add.reduceat(counts, starts) if len(starts) else counts
+    total = np.add.reduceat(counts, starts)
     return Places(index[starts][total != 0], total[total != 0])
