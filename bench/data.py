@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from exporter.batch import Column, Numbers, Texts
 from exporter.reference import Reference
-from exporter.training import Key, Plan, from_columns
 
 MODEL, VERSION, TOPIC = "m", "1", "predictions"
 PARTITIONS = 4
@@ -72,6 +71,8 @@ class World:
         return features, {"score": Numbers(rows.score), "prediction": said}
 
     def reference(self, rows: int = 10_000, seed: int = 0) -> Reference:
+        from exporter.training import Key, Plan, from_columns  # 36 MB that a measured process does not have
+
         features, outputs = self.columns(self.draw(rows, seed))
         columns = {Key(name): column for name, column in features.items()}
         columns |= {Key(name, output=True): column for name, column in outputs.items()}

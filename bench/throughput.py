@@ -161,7 +161,7 @@ def profile(seconds: dict[str, float], reading: Reading) -> str:
 
 def measure(quick: bool = False) -> Section:
     section = Section("From Kafka to counted: 50 features, 800 bytes an event, 4 partitions")
-    count, turns = (60_000, 1) if quick else (1_000_000, 3)
+    count, turns = (60_000, 1) if quick else (600_000, 3)
     with TemporaryDirectory() as name:
         folder = Path(name)
         with broker(folder / "kafka") as kafka:

@@ -14,7 +14,7 @@ from exporter.summaries.block import Block, ColumnSpec, Delta, Layout, Total
 from exporter.training import Key, Plan, from_columns
 from exporter.windows import Window
 
-_AT_ONCE = 4_000  # rows of 50 features: what the exporter decodes at a time
+_AT_ONCE = 16_384  # rows: columns of these stay in the cache
 
 
 def columns_of(path: str) -> dict[str, Column]:
