@@ -1,60 +1,30 @@
-"""Every published metric, once: rules, dashboards, docs and the page itself are made from this list."""
+"""What the model saw and said: traffic, features, the reference, and how far the two are apart."""
 
-from dataclasses import dataclass
-from typing import Literal
+from exporter.catalogue.metric import VERSION, WINDOW, Metric
 
-Kind = Literal["counter", "gauge", "histogram"]
-# In the order in which series are admitted where `limits.series` bites (INTERFACE §5).
-Priority = Literal["own", "score", "performance", "psi_and_missing", "distance", "quantile", "category", "slice"]
-PRIORITIES: tuple[Priority, ...] = (
-    "own",
-    "score",
-    "performance",
-    "psi_and_missing",
-    "distance",
-    "quantile",
-    "category",
-    "slice",
-)
+_FEATURE = (*VERSION, "feature", "window")
+_OUTPUT = (*VERSION, "output", "window")
 
 
-@dataclass(frozen=True)
-class Metric:
-    """`labels`: in the order in which they are written. `family`: the heading it is documented under."""
-
-    name: str
-    kind: Kind
-    help: str
-    labels: tuple[str, ...] = ()
-    family: str = ""
-    priority: Priority = "performance"
-    unit: str = ""
-
-
-_VERSION = ("model", "model_version")
-_WINDOW = (*_VERSION, "window")
-_FEATURE = (*_VERSION, "feature", "window")
-_OUTPUT = (*_VERSION, "output", "window")
-
-
-def _traffic() -> list[Metric]:
+def traffic() -> list[Metric]:
+    """What came, and what the model said."""
     family = "Traffic and outputs"
     return [
-        Metric("model_predictions_total", "counter", "Predictions counted, late ones included.", _VERSION, family),
+        Metric("model_predictions_total", "counter", "Predictions counted, late ones included.", VERSION, family),
         Metric(
             "model_last_prediction_timestamp_seconds",
             "gauge",
             "Event time of the latest prediction.",
-            _VERSION,
+            VERSION,
             family,
             unit="seconds",
         ),
-        Metric("model_window_rows", "gauge", "Predictions in the window.", _WINDOW, family),
+        Metric("model_window_rows", "gauge", "Predictions in the window.", WINDOW, family),
         Metric(
             "model_class_ratio",
             "gauge",
             "Share of the valid predictions in the window that are of the class.",
-            (*_VERSION, "class", "window"),
+            (*VERSION, "class", "window"),
             family,
             unit="ratio",
         ),
@@ -64,7 +34,7 @@ def _traffic() -> list[Metric]:
             "model_output_quantile",
             "gauge",
             "Quantile q of the valid values, within 1%.",
-            (*_VERSION, "output", "q", "window"),
+            (*VERSION, "output", "q", "window"),
             family,
             "quantile",
         ),
@@ -72,14 +42,15 @@ def _traffic() -> list[Metric]:
             "model_output_value",
             "histogram",
             "Valid values since the state began, by the reference's interval edges.",
-            (*_VERSION, "output"),
+            (*VERSION, "output"),
             family,
             "quantile",
         ),
     ]
 
 
-def _features() -> list[Metric]:
+def features() -> list[Metric]:
+    """Data quality and make-up of the windows."""
     family = "Features"
     shares = {
         "missing": "Share of the window's rows in which the feature is missing.",
@@ -105,7 +76,7 @@ def _features() -> list[Metric]:
             "model_feature_quantile",
             "gauge",
             "Quantile q of the valid numbers in the window, within 1%.",
-            (*_VERSION, "feature", "q", "window"),
+            (*VERSION, "feature", "q", "window"),
             family,
             "quantile",
         ),
@@ -121,7 +92,7 @@ def _features() -> list[Metric]:
             "model_feature_category_ratio",
             "gauge",
             "Share of the window's rows with the category; 'other' and 'unseen' take the rest.",
-            (*_VERSION, "feature", "category", "window"),
+            (*VERSION, "feature", "category", "window"),
             family,
             "category",
             "ratio",
@@ -130,27 +101,28 @@ def _features() -> list[Metric]:
             "model_unexpected_features",
             "gauge",
             "Names in the window's events that the reference does not know.",
-            _WINDOW,
+            WINDOW,
             family,
             "psi_and_missing",
         ),
     ]
 
 
-def _reference() -> list[Metric]:
+def reference() -> list[Metric]:
+    """What normal was."""
     family = "Reference"
-    feature = (*_VERSION, "feature")
+    feature = (*VERSION, "feature")
     return [
-        Metric("model_reference_rows", "gauge", "Rows the reference was built from; 0 without one.", _VERSION, family),
+        Metric("model_reference_rows", "gauge", "Rows the reference was built from; 0 without one.", VERSION, family),
         Metric(
             "model_reference_built_timestamp_seconds",
             "gauge",
             "When the reference's data was last changed.",
-            _VERSION,
+            VERSION,
             family,
             unit="seconds",
         ),
-        Metric("model_reference_info", "gauge", "The reference in use.", (*_VERSION, "fingerprint"), family),
+        Metric("model_reference_info", "gauge", "The reference in use.", (*VERSION, "fingerprint"), family),
         Metric(
             "model_reference_feature_mean",
             "gauge",
@@ -188,7 +160,8 @@ def _reference() -> list[Metric]:
     ]
 
 
-def _distances() -> list[Metric]:
+def distances() -> list[Metric]:
+    """Windows beside the reference."""
     family = "Distances from the reference"
     texts = {
         "psi": "Population stability index against the reference, smoothed.",
@@ -212,46 +185,3 @@ def _distances() -> list[Metric]:
         for kind, labels in (("feature", _FEATURE), ("output", _OUTPUT))
         for name, text in texts.items()
     ]
-
-
-def _own() -> list[Metric]:
-    family = "The exporter itself"
-
-    def own(name: str, kind: Kind, text: str, *labels: str, unit: str = "") -> Metric:
-        return Metric(f"drift_exporter_{name}", kind, text, labels, family, "own", unit)
-
-    return [
-        own("build_info", "gauge", "The release that runs.", "version", "revision", "pythonversion"),
-        own("records_total", "counter", "Records delivered, rejects and tombstones included.", "topic"),
-        own("rejected_records_total", "counter", "Records that could not be read, by reason.", "topic", "reason"),
-        own("skipped_records_total", "counter", "Records deleted by Kafka before they were read.", "topic"),
-        own("late_events_total", "counter", "Events that came after their pane had closed.", "topic"),
-        own("caught_up", "gauge", "1 once everything there was at the start is read, and while the lag is small."),
-        own("consumer_lag_records", "gauge", "Records not yet read.", "topic", "partition"),
-        own("watermark_timestamp_seconds", "gauge", "How far event time is known.", "topic", unit="seconds"),
-        own("last_poll_timestamp_seconds", "gauge", "When the source was last asked.", unit="seconds"),
-        own("last_evaluation_timestamp_seconds", "gauge", "When this page was computed.", unit="seconds"),
-        own("last_save_timestamp_seconds", "gauge", "When the state was last saved.", unit="seconds"),
-        own("save_failures_total", "counter", "Saves of the state that failed, since the process began."),
-        own("state_bytes", "gauge", "Size of the saved state.", unit="bytes"),
-        own("evaluation_duration_seconds", "gauge", "How long the last evaluation took.", unit="seconds"),
-        own(
-            "statistic_failures_total",
-            "counter",
-            "Statistics that failed to compute, since the process began.",
-            "statistic",
-        ),
-        own("dropped_series", "gauge", "Series left out because of limits.series."),
-        own("config_last_reload_successful", "gauge", "Whether the last reload of the configuration succeeded."),
-        own(
-            "config_last_reload_success_timestamp_seconds",
-            "gauge",
-            "When the configuration was last loaded.",
-            unit="seconds",
-        ),
-    ]
-
-
-METRICS: dict[str, Metric] = {
-    metric.name: metric for metric in [*_traffic(), *_features(), *_reference(), *_distances(), *_own()]
-}
