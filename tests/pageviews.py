@@ -20,7 +20,16 @@ from exporter.statistics.distances import (
 from exporter.statistics.significance import p_value, psi_limit
 from exporter.statistics.tables import Tables
 from exporter.summaries.bins import CategoryBins, NumericBins, category_bins, in_order_of, numeric_bins
-from exporter.view import ColumnView, PageView, VersionView, WindowView
+from exporter.view import (
+    ColumnView,
+    PageView,
+    PerformanceView,
+    ScoreView,
+    SliceView,
+    VerdictView,
+    VersionView,
+    WindowView,
+)
 
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
@@ -211,6 +220,54 @@ def version(model: str = "flight-delay", name: str = "1", warmer: float = 1.0, *
     windows = (window("1h", hourly, 1), window("24h", daily, 24), window("7d", weekly, 168))
     made = VersionView(model, name, "binary", reference(model, name, daily), 183_912, NOON - 42 * SECOND, windows)
     return replace(made, **changes)
+
+
+def verdict(model: float = 1.8) -> VerdictView:
+    """Temperature and pressure have drifted since eleven, wind direction is on its way."""
+    eleven = NOON - HOUR
+    return VerdictView(
+        model=model,
+        performance=0.31,
+        targets={"accuracy": 0.62},
+        features={
+            "temperature": ScoreView(model, "distribution", "sudden", eleven),
+            "pressure": ScoreView(1.2, "missing", "gradual", eleven + 600 * SECOND),
+            "wind_direction": ScoreView(0.4, "distribution", "none"),
+            "carrier": ScoreView(0.0, "distribution", "none"),
+        },
+        outputs={"score": ScoreView(0.7, "distribution")},
+        history=tuple((NOON - (120 - i) * 60 * SECOND, max(0.0, (i - 60) / 60 * model)) for i in range(121)),
+    )
+
+
+def performance() -> PerformanceView:
+    """Of a binary classification, with a poor slice."""
+    by_class = {"precision_ratio": 0.61, "recall_ratio": 0.42, "f1_ratio": 0.4975}
+    return PerformanceView(
+        rows=4_100,
+        coverage=0.683,
+        figures={
+            "accuracy_ratio": 0.812,
+            "matured_accuracy_ratio": 0.794,
+            "estimated_accuracy_ratio": 0.821,
+            "log_loss": 0.4312,
+            "brier_score": 0.141,
+            "roc_auc_ratio": 0.73,
+        },
+        by_class={"0": by_class, "1": by_class},
+        reference={"accuracy_ratio": 0.834, "log_loss": 0.39},
+        reference_by_class={"1": by_class},
+        classes=("0", "1"),
+        confusion=np.array([[3100, 120], [650, 230]]),
+        calibration=tuple((i / 10, (i / 10) ** 1.3, 900 - 80 * i) for i in range(10)),
+        slices=(
+            SliceView("origin", "EWR", 1_500, {"accuracy_ratio": 0.71}),
+            SliceView("origin", "JFK", 1_600, {"accuracy_ratio": 0.86}),
+            SliceView("long_haul", "true", 300, {"accuracy_ratio": 0.66}),
+            SliceView("long_haul", "missing", 0, {}),
+        ),
+        history=tuple((NOON - (48 - i) * 1800 * SECOND, 130, max(0, 120 - 2 * i), 0.8 + 0.001 * i) for i in range(48)),
+    )
 
 
 def reference(model: str, name: str, columns: tuple[ColumnView, ...]) -> Reference:

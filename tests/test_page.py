@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from exporter.page import ASSETS, SECURITY_POLICY, render, words
 from exporter.page.columns import Column, worst_first
 from exporter.page.histogram import HEIGHT, Histogram, histogram
-from exporter.view import ColumnView, PageView
+from exporter.page.lines import line
+from exporter.page.verdict import worst_versions_first
+from exporter.view import ColumnView, PageView, PerformanceView, ScoreView, SliceView, VersionView
 from tests import pageviews as views
 from tests.pageviews import HOSTILE, NOON, SECOND, column, page, reference, version, window
 
@@ -105,6 +107,105 @@ def test_where_nothing_drifted_the_verdict_says_so() -> None:
     text = seen(page(version(warmer=0.0))).text
     assert "None of 13 features differs from the reference in the last 24h" in text
     assert "differs as well" not in text
+
+
+# The scores
+
+
+def judged(score: float = 1.8) -> VersionView:
+    return replace(FLIGHTS, verdict=views.verdict(score))
+
+
+def test_above_the_line_the_verdict_says_since_when_and_which_features_carry_it() -> None:
+    text = seen(page(judged())).text
+    assert "Drift since 2013-07-14 11:00 UTC: temperature, pressure" in text
+    assert "5 of 13 features differ from the reference in the last 24h" in text
+
+
+def test_below_the_line_the_verdict_is_silence_whatever_the_distances_say() -> None:
+    calm = replace(views.verdict(0.4), features={"temperature": ScoreView(0.4, "distribution")})
+    text = seen(page(replace(FLIGHTS, verdict=calm))).text
+    assert "Silent: nothing to wake anybody for 5 of 13 features differ" in text
+
+
+def test_a_feature_over_its_line_alone_is_named_in_a_silent_verdict() -> None:
+    text = seen(page(replace(FLIGHTS, verdict=replace(views.verdict(), model=0.7)))).text
+    assert "Silent as a whole, though temperature, pressure are over their lines" in text
+
+
+def test_too_many_errors_and_a_missed_target_are_said() -> None:
+    verdict = replace(views.verdict(0.2), features={}, performance=1.3, targets={"accuracy": 1.01, "recall": 0.2})
+    assert (
+        "More errors than the reference had; Target missed: accuracy"
+        in seen(page(replace(FLIGHTS, verdict=verdict))).text
+    )
+
+
+def test_the_largest_scores_say_what_they_are_of_since_when_and_in_which_pattern() -> None:
+    text = seen(page(judged())).text
+    assert "temperature 1.80 2013-07-14 11:00 UTC distribution sudden" in text
+    assert "pressure 1.20 2013-07-14 11:10 UTC missing gradual" in text
+    assert "score (output) 0.70 – distribution –" in text
+
+
+def test_the_history_of_the_score_is_drawn_with_its_line() -> None:
+    picture = next(seen(page(judged())).all("svg", **{"aria-label": "The model's score, at most 1.80."}))
+    assert picture["viewbox"] == f"0 0 600 {HEIGHT}"
+
+
+def test_features_over_their_line_stand_first() -> None:
+    columns = [figured("far", psi=0.9, psi_limit=0.1), figured("judged", psi=0.01, psi_limit=0.1)]
+    scores = {"judged": ScoreView(1.1, "missing")}
+    assert [c.name for c in worst_first(columns, scores)] == ["judged", "far"]
+
+
+def test_the_version_with_the_larger_score_comes_first() -> None:
+    one, two = judged(1.2), replace(judged(3.4), model="worse")
+    assert [s.view.model for s in worst_versions_first([one, two], None)] == ["worse", "flight-delay"]
+
+
+# Performance
+
+
+def good(view: PerformanceView) -> PageView:
+    windows = tuple(replace(w, performance=lambda: view) for w in FLIGHTS.windows)
+    return page(replace(FLIGHTS, windows=windows))
+
+
+def test_performance_stands_with_its_coverage_matured_estimated_and_the_reference() -> None:
+    text = seen(good(views.performance())).text
+    assert "4,100 labelled rows in the last 24h, 68.3% of its predictions" in text
+    assert "Accuracy 81.2% 79.4% 82.1% 83.4%" in text
+    assert "Log-loss 0.4312 – – 0.39" in text
+
+
+def test_the_confusion_matrix_shows_rows_and_their_share_of_the_label() -> None:
+    text = seen(good(views.performance())).text
+    assert "Label 0 1 0 3,100 96.3% 120 3.7% 1 650 73.9% 230 26.1%" in text
+
+
+def test_slices_stand_worst_first_and_empty_ones_are_left_out() -> None:
+    text = seen(good(views.performance())).text
+    assert "long_haul = true 66.0% 300 origin = EWR 71.0% 1,500 origin = JFK 86.0% 1,600" in text
+    assert "long_haul = missing" not in text
+
+
+def test_of_a_regression_the_largest_error_is_the_worst_slice() -> None:
+    slices = tuple(
+        SliceView("origin", name, 10, {"mean_absolute_error": error}) for name, error in (("A", 1.0), ("B", 3.0))
+    )
+    view = PerformanceView(20, None, {"mean_absolute_error": 2.0}, slices=slices)
+    assert "origin = B 3 10 origin = A 1 10" in seen(good(view)).text
+
+
+def test_a_performance_of_which_nothing_can_be_computed_has_a_page() -> None:
+    assert "0 labelled rows in the last 24h" in seen(good(PerformanceView(0, 0.0, {}))).text
+
+
+def test_a_gap_in_the_figure_over_time_is_a_gap_in_its_line() -> None:
+    drawn = line([(0, 0.5), (1, None), (2, 0.7), (3, 0.6)], "", low=0.0, high=1.0)
+    assert drawn is not None
+    assert drawn.path.count("M") == 2
 
 
 # What is shown

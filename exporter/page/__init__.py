@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from exporter.page import words
 from exporter.page.health import topics
 from exporter.page.histogram import HEIGHT
+from exporter.page.performance import MOST_SLICES
 from exporter.page.verdict import Shown, chosen, worst_versions_first
 from exporter.view import PageView
 
@@ -70,6 +71,7 @@ _ENVIRONMENT.globals.update(
     HEIGHT=HEIGHT,
     PROMINENT=12,
     FEW=24,
+    MOST_SLICES=MOST_SLICES,
     link=_link,
     listed=words.listed,
     release_of={name: sha256(content).hexdigest()[:12] for name, (_, content) in ASSETS.items()},

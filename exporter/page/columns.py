@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from exporter.page.histogram import Histogram, histogram, reference_share
-from exporter.page.words import chance, distance, number, rounded, share
+from exporter.page.words import chance, distance, minute, number, rounded, share
 from exporter.reference import QUANTILES, ReferenceColumn
 from exporter.summaries.bins import NumericBins
-from exporter.view import ColumnView
+from exporter.view import ColumnView, ScoreView
 
 _DISTANCES = {
     "psi": "PSI",
@@ -45,6 +45,22 @@ class Column:
     """A ColumnView with what the template asks of it."""
 
     view: ColumnView
+    score: ScoreView | None = None
+
+    @property
+    def pages(self) -> bool:
+        """Whether its score is over the line."""
+        return self.score is not None and self.score.score >= 1
+
+    @property
+    def story(self) -> str:
+        """The score in words: how large, of what, since when, which pattern."""
+        if self.score is None:
+            return ""
+        since = f" since {minute(self.score.since)}" if self.score.since is not None else ""
+        pattern = f", {self.score.pattern}" if self.score.pattern not in (None, "none") else ""
+        what = "" if self.score.carrier == "distribution" else f" ({self.score.carrier})"
+        return f"a score of {self.score.score:.2f}{what}{since}{pattern}"
 
     @property
     def name(self) -> str:
@@ -129,9 +145,16 @@ class Column:
         return "" if self.view.reference is None else _of_reference(self.view.reference, key)
 
 
-def worst_first(columns: Iterable[ColumnView]) -> list[Column]:
-    """By PSI in units of its limit, then by PSI; what cannot be compared comes last, by name."""
-    return sorted(map(Column, columns), key=lambda c: (c.psi is None, -c.excess, -(c.psi or 0.0), c.name))
+def worst_first(columns: Iterable[ColumnView], scores: Mapping[str, ScoreView] | None = None) -> list[Column]:
+    """Those over their line by score, then by PSI in units of its limit, then by PSI; what cannot be compared comes
+    last, by name."""
+    made = [Column(column, (scores or {}).get(column.name)) for column in columns]
+    return sorted(made, key=_place)
+
+
+def _place(column: Column) -> tuple[float, bool, float, float, str]:
+    over = column.score.score if column.score is not None and column.pages else 0.0
+    return (-over, column.psi is None, -column.excess, -(column.psi or 0.0), column.name)
 
 
 def _of_reference(column: ReferenceColumn, key: str) -> str:

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from exporter.page.columns import Column, worst_first
-from exporter.page.words import listed, plural
-from exporter.view import VersionView, WindowView
+from exporter.page.lines import Line, line
+from exporter.page.performance import Performance
+from exporter.page.words import listed, minute, plural
+from exporter.view import ScoreView, VerdictView, VersionView, WindowView
+
+# The line of every score (INTERFACE §4).
+LINE = 1.0
 
 
 @dataclass(frozen=True)
@@ -22,11 +27,17 @@ class Shown:
         """Worst first; empty where there is nothing to compare with."""
         if self.window is None or self.view.reference is None:
             return []
-        return worst_first(column for column in self.window.columns if not column.output)
+        return worst_first(
+            (column for column in self.window.columns if not column.output), self.scores.features if self.scores else {}
+        )
 
     @cached_property
     def outputs(self) -> list[Column]:
-        return [] if self.window is None else worst_first(column for column in self.window.columns if column.output)
+        if self.window is None:
+            return []
+        return worst_first(
+            (column for column in self.window.columns if column.output), self.scores.outputs if self.scores else {}
+        )
 
     @cached_property
     def differing(self) -> list[Column]:
@@ -37,8 +48,70 @@ class Shown:
         return self.window is None or self.window.rows == 0
 
     @property
+    def scores(self) -> VerdictView | None:
+        """None before the first score."""
+        verdict = self.view.verdict
+        return verdict if verdict is not None and (verdict.model is not None or verdict.features) else None
+
+    @cached_property
+    def carrying(self) -> list[tuple[str, ScoreView]]:
+        """Features over the line, worst first."""
+        return _over(self.scores.features) if self.scores else []
+
+    @cached_property
+    def outputs_over(self) -> list[tuple[str, ScoreView]]:
+        return _over(self.scores.outputs) if self.scores else []
+
+    @cached_property
+    def nearest(self) -> list[tuple[str, ScoreView]]:
+        """Of features and outputs the ones with the largest scores, a few."""
+        if self.scores is None:
+            return []
+        scores = {**self.scores.features, **{f"{name} (output)": one for name, one in self.scores.outputs.items()}}
+        ranked = sorted(scores.items(), key=lambda item: (-item[1].score, item[0]))
+        return [item for item in ranked[:8] if item[1].score > 0]
+
+    @cached_property
+    def history(self) -> Line | None:
+        """The model's score over time, its line at 1."""
+        if self.scores is None:
+            return None
+        values = [score for _, score in self.scores.history]
+        high = max(1.5, *values) * 1.05 if values else 1.5
+        sentence = f"The model's score, at most {max(values):.2f}." if values else ""
+        return line(self.scores.history, sentence, low=0.0, high=high, mark=LINE)
+
+    @cached_property
+    def performance(self) -> Performance | None:
+        """None where no label is known."""
+        found = None if self.window is None else self.window.performance()
+        return None if found is None else Performance(found)
+
+    @property
+    def alarms(self) -> list[str]:
+        """What would page, a phrase each."""
+        if self.scores is None:
+            return []
+        found = []
+        if self.scores.model is not None and self.scores.model >= LINE:
+            began = [one.since for _, one in self.carrying if one.since is not None]
+            since = f" since {minute(min(began))}" if began else ""
+            names = f": {listed([name for name, _ in self.carrying])}" if self.carrying else ""
+            found.append(f"Drift{since}{names}")
+        if self.outputs_over:
+            found.append(f"The model's own output has drifted: {listed([name for name, _ in self.outputs_over])}")
+        if self.scores.performance is not None and self.scores.performance >= LINE:
+            found.append("More errors than the reference had")
+        missed = sorted(name for name, score in self.scores.targets.items() if score >= LINE)
+        if missed:
+            found.append(f"Target missed: {listed(missed)}")
+        return found
+
+    @property
     def standing(self) -> str:
         """`differs`, `same`, or `unknown` where nothing could be compared."""
+        if self.scores is not None:
+            return "differs" if self.alarms else "same"
         if self.differing or any(column.differs for column in self.outputs):
             return "differs"
         return "same" if any(column.psi is not None for column in self.features) and not self.empty else "unknown"
@@ -46,11 +119,26 @@ class Shown:
     @property
     def verdict(self) -> str:
         """In words, without a full stop; `brief` leaves out what it is compared with."""
-        return self._verdict(f" from the reference in the last {self.window.name}" if self.window else "")
+        if self.scores is not None:
+            return "; ".join(self.alarms) or self._silent()
+        return self.comparison
 
     @property
     def brief(self) -> str:
+        if self.scores is not None:
+            return "; ".join(self.alarms) or self._silent()
         return self._verdict("")
+
+    def _silent(self) -> str:
+        if not self.carrying:
+            return "Silent: nothing to wake anybody for"
+        verb = "is over its line" if len(self.carrying) == 1 else "are over their lines"
+        return f"Silent as a whole, though {listed([name for name, _ in self.carrying])} {verb}"
+
+    @property
+    def comparison(self) -> str:
+        """What the window's distances say, beside the scores."""
+        return self._verdict(f" from the reference in the last {self.window.name}" if self.window else "")
 
     def _verdict(self, comparison: str) -> str:
         if self.window is None or self.view.last_event is None:
@@ -91,7 +179,17 @@ class Shown:
 def worst_versions_first(versions: Iterable[VersionView], window: str | None) -> list[Shown]:
     """By features that differ, then by name; each in the window of that name, or in its middle one."""
     shown = [Shown(version, _window(version.windows, window)) for version in versions]
-    return sorted(shown, key=lambda s: (-len(s.differing), s.standing != "differs", s.view.model, s.view.version))
+    return sorted(shown, key=_badness)
+
+
+def _badness(shown: Shown) -> tuple[bool, float, int, str, str]:
+    score = shown.scores.model if shown.scores is not None and shown.scores.model is not None else 0.0
+    return (shown.standing != "differs", -score, -len(shown.differing), shown.view.model, shown.view.version)
+
+
+def _over(scores: Mapping[str, ScoreView]) -> list[tuple[str, ScoreView]]:
+    over = [(name, one) for name, one in scores.items() if one.score >= LINE]
+    return sorted(over, key=lambda item: (-item[1].score, item[0]))
 
 
 def chosen(versions: Sequence[Shown], query: Mapping[str, str]) -> Shown | None:
