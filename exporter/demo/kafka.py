@@ -75,20 +75,25 @@ def _run(console: Console, cache: Path, listen: Listen, stopped: Event) -> None:
                     raise DemoError(f"Kafka ended by itself; its log is {folder / 'kafka.log'}")
                 return stopped.is_set()
 
-            _publish(console, flights, broker.address, over)
+            publish(console, flights, broker.address, over)
             while not over():
                 stopped.wait(0.5)
     finally:
         broker.stop()
 
 
-def _publish(console: Console, flights: Path, address: str, over: Callable[[], bool]) -> None:
-    """What lies in the past at once, the rest each at its time, until that is over or `over()`."""
+def publish(
+    console: Console, flights: Path, address: str, over: Callable[[], bool], begin: datetime | None = None
+) -> None:
+    """What lies in the past at once, the rest each at its time, until that is over or `over()`.
+
+    `begin`: what lies before it is left out.
+    """
     facts = orjson.loads((flights / MARKER).read_bytes())["facts"]
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     started = datetime.now(UTC)
-    coming = events(flights, shift(flights, started))
+    coming = (event for event in events(flights, shift(flights, started)) if begin is None or event.time >= begin)
     with publishing(address) as send:
         with bar:
             task = bar.add_task("publishing", total=facts["predictions"] + facts["labels"])
