@@ -66,5 +66,5 @@ $(BIN)/python:
 
 .venv/.dev-installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "setup: installing drift-exporter, its demo and the developer's tools into .venv"
-	@$(PIP) --editable '.[demo,dev]'
+	@$(PIP) --editable '.[demo,dev,generate]'
 	@touch $@ .venv/.demo-installed

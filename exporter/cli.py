@@ -438,6 +438,27 @@ def generate_docs(out: Path, log_level: str, log_format: log.Format) -> None:
     click.echo(f"{out / 'metrics.md'}")
 
 
+@generate.command("dashboards")
+@click.option("--config", "--config.file", "config_path", type=_PATH, help="Leave out what this one has no use for.")
+@click.option("-o", "out", type=_PATH, default=Path("grafana"), show_default=True, help="The folder to write to.")
+@common
+def generate_dashboards(config_path: Path | None, out: Path, log_level: str, log_format: log.Format) -> None:
+    """Dashboards for Grafana: the fleet, a model, a feature, the exporter itself."""
+    log.set_up(log_level, log_format)
+    config = read_config(config_path, "read") if config_path else None
+    try:
+        from exporter.generate.dashboards.files import write
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("grafana_foundation_sdk"):
+            raise
+        refuse("generating dashboards needs grafana-foundation-sdk: pip install 'drift-exporter[generate]'")
+    try:
+        for path in write(out, config):
+            click.echo(str(path))
+    except OSError as error:
+        refuse(f"{error.filename or out}: cannot be written ({error.strerror}); check the folder and its permissions")
+
+
 @main.command()
 @click.option("--exit", "leave", is_flag=True, help="End when the year is over.")
 @click.option("--cache", type=_PATH, default=Path(".cache"), show_default=True, help="Where the files are kept.")
