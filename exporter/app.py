@@ -170,24 +170,25 @@ class App:
         for reject in decoded.rejects:
             self._reject(records, reject)
         if topic in self._predicting:
-            late, _ = self.watermark.observe(records.partition, decoded.time, now, self.turned)
+            late, before = self.watermark.observe(records.partition, decoded.time, now, self.turned)
             self.counters.add("drift_exporter_late_events_total", topic, by=int(late.sum()))
             self._advance(self.watermark.closed)
-            self._count(decoded.batches, len(decoded.time))
+            self._count(decoded.batches, before)
+            self._feed()
         else:
             self.watermark.note(records.partition, decoded.time, now)
         self.positions[records.partition] = records.next_offset
 
-    def _count(self, batches: Sequence[Batch], end: int) -> None:
-        """Each of `end` rows once its version has taken its place."""
+    def _count(self, batches: Sequence[Batch], before: NDArray[np.int64]) -> None:
+        """Each row once its version has taken its place; `before`: the end of the last closed pane before each."""
         # Those that begin later wait: whoever writes a new version into each event makes as many batches as arrivals.
         coming = deque(sorted((batch for batch in batches if len(batch.time)), key=lambda batch: batch.position[0]))
         here: list[Batch] = []
         start = 0
-        for cut, version in [*self.versions.arrivals(batches), (end, None)]:
+        for cut, version in [*self.versions.arrivals(batches), (len(before), None)]:
             while coming and coming[0].position[0] < cut:
                 here.append(coming.popleft())
-            self._add(here, start, cut)
+            self._add(here, start, cut, before)
             here = [batch for batch in here if batch.position[-1] >= cut]
             if version is not None:
                 self._take_place(*version)
@@ -208,7 +209,7 @@ class App:
             del self.latest[oldest]
             self.counters.forget(*oldest)
 
-    def _add(self, batches: Iterable[Batch], start: int, end: int) -> None:
+    def _add(self, batches: Iterable[Batch], start: int, end: int, before: NDArray[np.int64]) -> None:
         """Rows whose place among the decoded events is in [start, end)."""
         for whole in batches:
             batch = whole.between(start, end)
@@ -220,18 +221,29 @@ class App:
             self.counters.add("model_predictions_total", *key, by=len(batch.time))
             self.latest[key] = max(newest, self.latest.get(key, newest))
             if known is not None:
-                known.series.absorb(batch)
+                places = known.series.absorb(batch)
+                if known.scores is not None:
+                    in_time = batch.time >= before[batch.position]
+                    known.scores.add(places[:, in_time], batch.time[in_time])
 
     def _advance(self, closed: int | None) -> None:
         if closed is not None:
             for _, known in self.versions:
                 known.series.advance(closed)
 
+    def _feed(self) -> None:
+        """Give the detectors what is closed, once all rows are counted that came before."""
+        if self.watermark.closed is not None:
+            for _, known in self.versions:
+                if known.scores is not None:
+                    known.scores.advance(self.watermark.closed)
+
     def _settle(self) -> None:
         lag = self.source.lag()
         behind = {partition: n for partition, n in lag.items() if partition.topic in self._predicting}
         self.watermark.settle(behind, self._clock(), self.turned, self.source.ended())
         self._advance(self.watermark.closed)
+        self._feed()
         self.health.lag = lag
         self._see_whether_caught_up()
 

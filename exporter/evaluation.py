@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.catalogue import METRICS
+from exporter.detectors.pattern import Pattern
 from exporter.metrics import Prefixes, Samples, cumulative
 from exporter.reference import QUANTILES, Reference
+from exporter.scores import Scores
 from exporter.statistics import Compared, Failure, Readings, evaluate
 from exporter.statistics.compared import Comparison
 from exporter.versions import Known
-from exporter.view import ColumnView, VersionView, WindowView
+from exporter.view import ColumnView, ScoreView, VerdictView, VersionView, WindowView
 
 _SECOND = 1e9
 
@@ -45,6 +47,7 @@ class Evaluation:
     def add_version(self, key: tuple[str, str], known: Known, predictions: int, categories: Mapping[str, str]) -> None:
         """Everything that is published of one version."""
         self._add_reference(key, known.reference, known.comparison)
+        verdict = None if known.scores is None else self._add_scores(key, known.scores)
         for name, histogram in known.series.histograms.items():
             metric = METRICS["model_output_value"]
             if metric.name not in self.disabled:
@@ -80,7 +83,33 @@ class Evaluation:
                 known.series.newest,
                 tuple(windows),
                 tuple(known.series.names),
+                verdict,
             )
+        )
+
+    def _add_scores(self, key: tuple[str, str], scores: Scores) -> VerdictView | None:
+        model = scores.model_score()
+        features, outputs, patterns = scores.feature_scores(), scores.output_scores(), scores.patterns()
+        if not features and not outputs:
+            return None
+        for metric, found in (
+            ("model_feature_drift_score", features),
+            ("model_output_drift_score", outputs),
+        ):
+            self.add(metric, key, [(name,) for name in found], [one.score for one in found.values()])
+        if model is not None:
+            self.add("model_drift_score", key, [()], [model])
+        since = {name: one.since / _SECOND for name, one in features.items() if one.since is not None}
+        self.add(
+            "model_feature_change_started_timestamp_seconds", key, [(name,) for name in since], list(since.values())
+        )
+        told = [(name, kind) for name in patterns for kind in Pattern]
+        self.add("model_feature_change_pattern", key, told, [float(patterns[name] == kind) for name, kind in told])
+        return VerdictView(
+            model,
+            features={n: ScoreView(s.score, s.carrier, str(patterns[n]), s.since) for n, s in features.items()},
+            outputs={name: ScoreView(one.score, one.carrier, None, one.since) for name, one in outputs.items()},
+            history=scores.points(),
         )
 
     def _add_reference(self, key: tuple[str, str], reference: Reference | None, comparison: Comparison) -> None:

@@ -6,18 +6,21 @@ that do not belong together never mix.
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, get_args
 
 import numpy as np
 import orjson
 
 from exporter.batch import Batch
 from exporter.config import Config, Model, block_panes, default_positive
+from exporter.config.model import Weekday
 from exporter.decode import Schema
 from exporter.decode.outputs import OutputRule
+from exporter.detectors.packing import UnfitState
 from exporter.reference import Reference
 from exporter.references import classes_of
+from exporter.scores import Scores, Terms, scores_rows
 from exporter.state import Store
 from exporter.statistics import Comparison
 from exporter.statistics.compared import OTHER
@@ -35,6 +38,8 @@ DISPLACEABLE = 3600 * 1_000_000_000
 # Characters. A version's name is on every one of its series, so a longer one gets no place: it counts as `other`.
 LONGEST_VERSION = 128
 
+WEEKDAYS = get_args(Weekday)
+
 # model → version, or "*" for all that are not named → reference.
 References = Mapping[str, Mapping[str, Reference]]
 
@@ -47,6 +52,7 @@ class Known:
     schema: Schema
     series: Series
     comparison: Comparison
+    scores: Scores | None
 
 
 class Versions:
@@ -127,6 +133,7 @@ class Versions:
         self._rows.update(dict.fromkeys(dropped))
         if not kept:
             self._rows[_row(series)] = None
+            self._rows.update(dict.fromkeys(scores_rows(self._store, series)))
         return len(dropped)
 
     def _reference(self, model: str, version: str) -> Reference | None:
@@ -163,6 +170,14 @@ class Versions:
         series = f"{hash_of(identity):016x}"
         classes = self.classes(model)
         configured = self._config.models[model].features
+        comparison = Comparison(
+            layout,
+            reference,
+            (*(name for name in classes if name != OTHER), OTHER) if classes else (),
+            self._config.alerts.tolerance,
+            {name: f.tolerance for name, f in configured.items() if f.tolerance is not None},
+            {name: f.categories for name, f in configured.items()},
+        )
         return Known(
             reference,
             schema,
@@ -173,15 +188,22 @@ class Versions:
                 windows=[RollingWindow(s, layout, self._store, _window_prefix(series, s)) for s in self._spans],
                 histograms=_histograms(reference),
             ),
-            Comparison(
-                layout,
-                reference,
-                (*(name for name in classes if name != OTHER), OTHER) if classes else (),
-                self._config.alerts.tolerance,
-                {name: f.tolerance for name, f in configured.items() if f.tolerance is not None},
-                {name: f.categories for name, f in configured.items()},
-            ),
+            comparison,
+            self._scores(model, comparison, series),
         )
+
+    def _scores(self, model: str, comparison: Comparison, series: str) -> Scores | None:
+        if not comparison.compared:
+            return None
+        configured, pane = self._config.models[model], self._config.pane.ns
+        terms = Terms(
+            pane,
+            self._config.alerts.false_page_budget.ns / pane,
+            frozenset(name for name, feature in configured.features.items() if not feature.page),
+            configured.timezone,
+            frozenset(WEEKDAYS.index(day) for day in configured.weekend),
+        )
+        return Scores(comparison, terms, max(span.panes for span in self._spans), self._store, series)
 
     def _columns(self, model: str, reference: Reference | None, schema: Schema) -> tuple[ColumnSpec, ...]:
         columns = []
@@ -223,6 +245,8 @@ class Versions:
             )
             for window in series.windows:
                 rows.update(window.rows())
+            if known.scores is not None:
+                rows.update(known.scores.rows())
         return rows
 
     def unsaved_blocks(self) -> int:
@@ -235,6 +259,8 @@ class Versions:
         for known in self._known.values():
             for window in known.series.windows:
                 window.saved()
+            if known.scores is not None:
+                known.scores.saved()
 
     def _load(self) -> None:
         """Take up what was saved; what no longer fits starts anew, with a line that says what and why."""
@@ -249,7 +275,7 @@ class Versions:
             known.series.newest = saved["newest"]
             if known.series.id != id_:
                 why = self._difference(saved, known)
-                log.warning("model %s, version %s: its windows start anew, because %s", model, version, why)
+                log.warning("model %s, version %s: its windows and scores start anew, because %s", model, version, why)
                 self._drop(id_)
                 continue
             series = known.series
@@ -259,12 +285,25 @@ class Versions:
             series.layout.hashes.level[:] = saved["levels"]
             for window in series.windows:
                 window.load()
+            self._load_scores(model, version, known)
             self._drop(id_, [_window_prefix(id_, span) for span in self._spans])
             windows = [window.span.name for window in series.windows]
             if saved["windows"] != windows:
                 before, now = ", ".join(saved["windows"]), ", ".join(windows)
                 log.warning("model %s, version %s: windows are now %s, they were %s: new ones start empty",
                             model, version, now, before)  # fmt: skip
+
+    def _load_scores(self, model: str, version: str, known: Known) -> None:
+        if known.scores is None:
+            return
+        try:
+            known.scores.load()
+        except UnfitState as why:
+            log.warning("model %s, version %s: its scores start anew, because of %s", model, version, why)
+            fresh = self._scores(model, known.comparison, known.series.id)
+            assert fresh is not None, "the same comparison has scores"
+            fresh.start_anew()
+            self._known[model, version] = replace(known, scores=fresh)
 
     def _difference(self, saved: dict[str, Any], known: Known) -> str:
         fingerprint = known.reference.fingerprint if known.reference else ""

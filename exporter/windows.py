@@ -139,7 +139,8 @@ class Series:
     newest: int | None = None
     names: dict[str, int] = field(default_factory=dict)
 
-    def absorb(self, batch: Batch) -> None:
+    def absorb(self, batch: Batch) -> NDArray[np.int32]:
+        """Count the rows; returns the place of each cell in the layout, int32[columns, n]."""
         encoded = self.layout.encode(batch)
         latest = int(batch.time.max())
         self.newest = latest if self.newest is None else max(self.newest, latest)
@@ -154,6 +155,7 @@ class Series:
             for window in self.windows:
                 if window.covers(pane):
                     window.add(pane, delta)
+        return encoded.codes
 
     def _groups(self, panes: NDArray[np.int64]) -> Iterable[tuple[int, NDArray[np.intp]]]:
         """Rows that belong to the same block in each window that covers them: (their first pane, the rows).

@@ -23,6 +23,8 @@ ROOMS: dict[str, set[str]] = {
     "watermark": {"sources"},
     "windows": {"batch", "state", "summaries"},
     "detectors": {"summaries", "reference", "catalogue"},
+    "panes": {"state"},
+    "scores": {"config", "detectors", "panes", "reference", "state", "statistics", "summaries"},
     "statistics": {"summaries", "windows", "reference", "catalogue"},
     "view": {"reference"},
     "metrics": {"catalogue"},
@@ -33,7 +35,8 @@ ROOMS: dict[str, set[str]] = {
 }
 ROOMS["training"] = {"batch", "config", "decode", "reference", "sources", "summaries"}
 ROOMS["training"] |= {"statistics", "versions", "windows"}  # a window of the saved state, as a reference
-ROOMS["evaluation"] = {"catalogue", "metrics", "reference", "statistics", "versions", "view"}
+ROOMS["versions"] |= {"detectors", "scores"}
+ROOMS["evaluation"] = {"detectors", "scores"} | {"catalogue", "metrics", "reference", "statistics", "versions", "view"}
 ROOMS["page"] = {"reference", "summaries", "view"}
 ROOMS["web"] = {"config", "metrics", "page", "view"}
 ROOMS["app"] = set(ROOMS) - {"generate", "page", "web", "training"}

@@ -2,6 +2,10 @@
 
 Shin, Ramdas & Rinaldo, "E-detectors", NEJSDS 2024: where each pane's e-value has a mean of at most 1, the time until
 R first reaches A has a mean of at least A panes.
+
+Panes come in runs, T at a time. What depends on the pane before is a light step each; all else is done for the run at
+once. How panes are cut into runs must not change a bit of any figure: a stream gives the same scores however it is
+polled.
 """
 
 from dataclasses import dataclass
@@ -46,40 +50,83 @@ class Budget:
         return 1.5 * (self.log_a0 + float(np.log(self.detectors)))
 
 
+@dataclass(frozen=True)
+class Course:
+    """How K detectors stood after each pane of a run: log R and the effect, float64[T, K] each; φ̂, float64[T+1, K],
+    also before the first."""
+
+    log_r: Floats
+    effect: Floats
+    phi: Floats
+
+
+def faded(state: Floats, added: Floats, decay: Floats) -> Floats:
+    """[T+1, ...] exponentially weighted sums: `state`, and what it was after each pane of `added`, [T, ...]."""
+    sums = np.empty((len(added) + 1, *state.shape))
+    sums[0] = state
+    for t, pane in enumerate(added):
+        np.multiply(sums[t], decay, out=sums[t + 1])
+        sums[t + 1] += pane
+    return sums
+
+
 class Mixture:
     """R of K detectors, each the weighted mean of J bets; `weights`: float64[J, K], summing to 1 over J.
 
-    `log_r`: float64[J, K], −∞ at the start. `rising_since`: int64[K], the pane after the last at which the
-    detector's R was no more than 1, −1 before its first pane.
+    `r`: float64[J, K], 0 at the start. `rising_since`: int64[K], the pane after the last at which the detector's R was
+    no more than 1, −1 before its first pane.
     """
 
     def __init__(self, weights: Floats, cap: float) -> None:
-        with np.errstate(divide="ignore"):
-            self._log_weights = np.log(weights)
-        self._cap = cap
-        self.log_r: Floats = np.full(weights.shape, -np.inf)
+        self._weights = weights
+        self._cap = float(np.exp(cap))
+        self.r: Floats = np.zeros(weights.shape)
         self.rising_since = np.full(weights.shape[1], -1, dtype=np.int64)
 
-    def grow(self, log_e: Floats, active: NDArray[np.bool_]) -> None:
-        """One pane's e-values, [J, K]; detectors that are not active, [K], stay as they are."""
-        grown = np.minimum(log_e + np.logaddexp(0.0, self.log_r), self._cap)
-        self.log_r = np.where(active, grown, self.log_r)
+    def grow(
+        self, log_e: Floats, betting: NDArray[np.bool_], calm: NDArray[np.bool_], panes: NDArray[np.int64]
+    ) -> Floats:
+        """log R after each pane of a run, [T, K].
 
-    def clear(self, calm: NDArray[np.bool_]) -> None:
-        """Let the calm ones, [K], keep no bet above 1."""
-        self.log_r = np.where(calm, np.minimum(self.log_r, 0.0), self.log_r)
+        `log_e`: [T, J, K] of each bet; `betting`: [T], in the others R stays as it is; `calm`: [T, K], those that keep
+        no bet above 1; `panes`: [T], their numbers.
+        """
+        with np.errstate(over="ignore"):  # an infinite e-value is capped like a large one
+            e = np.exp(log_e)
+        most = np.where(calm, 1.0, self._cap)[:, None]
+        after = np.empty(e.shape)
+        r = self.r
+        for t, bets in enumerate(betting.tolist()):
+            grown = after[t]
+            if bets:
+                np.add(r, 1.0, out=grown)
+                grown *= e[t]
+                np.minimum(grown, most[t], out=grown)
+            else:
+                np.minimum(r, most[t], out=grown)
+            r = grown
+        self.r = r.copy()
+        total = self._total(after)
+        low = total <= 1.0
+        last = len(panes) - 1 - low[::-1].argmax(axis=0)
+        self.rising_since = np.where(low.any(axis=0), panes[last] + 1, self.rising_since)
+        return _log(total)
 
-    def mark(self, pane: int, active: NDArray[np.bool_]) -> None:
-        """Remember for each active detector whether its change may still begin after this pane."""
-        self.rising_since[active & (self.total() <= 0.0)] = pane + 1
+    def log_r(self) -> Floats:
+        """[K], −∞ before the first bet."""
+        return _log(self._total(self.r))
 
-    def total(self) -> Floats:
-        """log R, [K]."""
-        terms = self._log_weights + self.log_r
-        top = terms.max(axis=0)
-        finite = np.where(np.isfinite(top), top, 0.0)
-        with np.errstate(divide="ignore"):
-            return np.asarray(finite + np.log(np.exp(terms - finite).sum(axis=0)))
+    def _total(self, r: Floats) -> Floats:
+        """Σ over J, in the same order for one pane and for many."""
+        total: Floats = self._weights[0] * r[..., 0, :]
+        for weight, own in zip(self._weights[1:], np.moveaxis(r, -2, 0)[1:], strict=True):
+            total += weight * own
+        return total
+
+
+def _log(total: Floats) -> Floats:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(total))
 
 
 class Clumping:
@@ -92,30 +139,42 @@ class Clumping:
         self.waiting: Floats = np.zeros(shape)
         self.x2: Floats = np.zeros(shape[0])
         self.freedom: Floats = np.zeros(shape[0])
-        self.pairs = np.zeros(shape[0], dtype=np.int64)
+        self.pairs = np.zeros(1, dtype=np.int64)
 
     @property
     def phi(self) -> Floats:
         """[K], 1 while nothing is known."""
-        return np.maximum(1.0, self.x2 / np.maximum(self.freedom, 1.0))
+        return _phi(self.x2, self.freedom)
 
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """[K] whether enough pairs are closed to bet with φ̂."""
-        return self.pairs >= PAIRS_BEFORE_EVIDENCE
+    def learn(self, counts: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """A run of panes, [T, K, W], in each of which every table has rows.
 
-    def learn(self, counts: Floats) -> None:
-        """One pane's counts, [K, W]; a table without rows waits for its next."""
-        n, before = counts.sum(axis=1), self.waiting.sum(axis=1)
-        pair = (n > 0) & (before > 0)
-        columns = self.waiting + counts
+        φ̂ before the first and after each, [T+1, K], and whether enough pairs were closed before each to bet, [T].
+        """
+        waits = bool(self.waiting.any())
+        panes = np.concatenate([self.waiting[None], counts]) if waits else counts
+        pairs = len(panes) // 2
+        before, after = panes[0 : 2 * pairs : 2], panes[1 : 2 * pairs : 2]
+        m, n = before.sum(axis=-1), after.sum(axis=-1)
+        columns = before + after
         filled = columns > 0
-        squares = (counts * before[:, None] - self.waiting * n[:, None]) ** 2 / np.where(filled, columns, 1.0)
-        x2 = squares.sum(axis=1) / np.where(pair, n * before, 1.0)
-        self.x2 = self.x2 + np.where(pair, x2, 0.0)
-        self.freedom = self.freedom + np.where(pair, filled.sum(axis=1) - 1, 0)
-        self.pairs = self.pairs + pair
-        self.waiting = np.where(pair[:, None], 0.0, columns)
+        squares = (after * m[..., None] - before * n[..., None]) ** 2 / np.where(filled, columns, 1.0)
+        x2 = np.cumsum(np.concatenate([self.x2[None], squares.sum(axis=-1) / (m * n)]), axis=0)
+        freedom = np.cumsum(np.concatenate([self.freedom[None], filled.sum(axis=-1) - 1.0]), axis=0)
+        closed = (np.arange(len(counts) + 1) + waits) // 2
+        known = self.pairs[0] + closed[:-1] >= PAIRS_BEFORE_EVIDENCE
+        self.x2, self.freedom, self.pairs = x2[-1], freedom[-1], self.pairs + pairs
+        self.waiting = panes[-1].copy() if len(panes) % 2 else np.zeros(self.waiting.shape)
+        return _phi(x2, freedom)[closed], known
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"waiting": self.waiting, "x2": self.x2, "freedom": self.freedom, "pairs": self.pairs}
+
+    def take(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Continue where the one with these `arrays` was."""
+        self.waiting, self.x2 = arrays["waiting"], arrays["x2"]
+        self.freedom, self.pairs = arrays["freedom"], arrays["pairs"]
+
+
+def _phi(x2: Floats, freedom: Floats) -> Floats:
+    return np.maximum(1.0, x2 / np.maximum(freedom, 1.0))

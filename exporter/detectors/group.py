@@ -1,5 +1,6 @@
 """The detectors that share one budget: each feature's shift and its rates, with the verdict on all of them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -14,34 +15,71 @@ from exporter.detectors.shift import ShiftDetector
 from exporter.detectors.verdict import Verdict, judge
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a run of panes came to, pane by pane: the score of all features together, float64[T]; whether each one's was
+    over the line, bool[T, K]; φ̂, float64[T, K]."""
+
+    model: Floats
+    over: NDArray[np.bool_]
+    phi: Floats
+
+
 class Group:
     """K features with a detector of their bins each, and R rates; `owner`: intp[R], whose rate each is.
 
-    `budget` is the one the detectors were made with. Raises ValueError where it is not over K + R detectors.
+    `budget` is the one the detectors were made with, over those that are `counted`, bool[K]: the others have scores,
+    but no part in the verdict. Raises ValueError where it is over another number of detectors.
     """
 
     def __init__(
-        self, shift: ShiftDetector, rates: RateDetector, owner: NDArray[np.intp], features: int, budget: Budget
+        self,
+        shift: ShiftDetector,
+        rates: RateDetector,
+        owner: NDArray[np.intp],
+        counted: NDArray[np.bool_],
+        budget: Budget,
     ) -> None:
-        if budget.detectors != features + len(owner):
-            raise ValueError(f"a budget over {budget.detectors} detectors, but there are {features + len(owner)}")
         self._shift, self._rates, self._owner, self._budget = shift, rates, owner, budget
-        self._of = np.concatenate([np.arange(features), owner])
-        self._features = features
+        self._features = len(counted)
+        self._of = np.concatenate([np.arange(self._features), owner])
+        self._counted = counted[self._of]
+        if budget.detectors != max(1, int(self._counted.sum())):
+            raise ValueError(f"a budget over {budget.detectors} detectors, but {self._counted.sum()} are counted")
         self._verdict = self._judge()
 
+    @property
+    def phi(self) -> Floats:
+        """[K] φ̂ >= 1, by how much the features' events come in clumps."""
+        return self._shift.phi
+
+    @property
+    def most_panes(self) -> int:
+        """As many panes as are well fed at once."""
+        return self._shift.most_panes
+
     def feed(
-        self, counts: NDArray[np.int64], events: NDArray[Any], rows: NDArray[Any], pane: int, slot: int = 0
-    ) -> None:
-        """A closed pane: counts of all bins, int64[B]; of the rates, events and rows, [R]; its number and slot."""
-        phi = self._shift.phi[self._owner]
-        self._shift.feed(counts, pane, slot)
-        self._rates.feed(events, rows, pane, phi)
-        self._verdict = self._judge()
+        self, counts: NDArray[np.int64], events: NDArray[Any], rows: NDArray[Any], panes: NDArray[np.int64],
+        slot: int = 0,
+    ) -> Told:  # fmt: skip
+        """A run of closed panes: counts of all bins, int64[T, B]; events of the rates, [T, R]; rows and numbers of the
+        panes, [T]; their slot. No pane is without rows."""
+        shift = self._shift.feed(counts, panes, slot)
+        rates = self._rates.feed(events, rows, panes, shift.phi[:, self._owner])
+        log_r = np.concatenate([shift.log_r, rates.log_r], axis=1)
+        effect = np.concatenate([shift.effect, rates.effect], axis=1)
+        verdict = judge(log_r, effect, self._budget.log_a0, self._counted)
+        self._verdict = Verdict(verdict.scores[-1], verdict.told[-1], verdict.model[-1])
+        over = verdict.scores >= 1
+        of_features = over[:, : self._features].copy()
+        np.logical_or.at(of_features.T, self._owner, over[:, self._features :].T)
+        return Told(verdict.model, of_features, shift.phi[1:])
 
     def scores(self) -> Floats:
         """[K] the largest score of each feature's detectors, 1.0 is the line; 0 before the first pane."""
-        return self._largest(self._verdict.scores)
+        largest = np.zeros(self._features)
+        np.maximum.at(largest, self._of, self._verdict.scores)
+        return largest
 
     def carriers(self) -> NDArray[np.intp]:
         """[K] which detector a feature's score is of: −1 its bins, else the number of its rate."""
@@ -59,18 +97,13 @@ class Group:
         return np.where(began == never, -1, began)
 
     def model_score(self) -> float:
-        """The score of all features together; 0 before the first pane."""
-        return self._verdict.model
+        """The score of all counted features together; 0 before the first pane."""
+        return float(self._verdict.model)
 
     def _judge(self) -> Verdict:
         log_r = np.concatenate([self._shift.log_r, self._rates.log_r])
         effect = np.concatenate([self._shift.effect, self._rates.effect])
-        return judge(log_r, effect, self._budget.log_a0)
-
-    def _largest(self, of_detectors: Floats) -> Floats:
-        largest = np.zeros(self._features)
-        np.maximum.at(largest, self._of, of_detectors)
-        return largest
+        return judge(log_r, effect, self._budget.log_a0, self._counted)
 
     def pack(self) -> bytes:
         """All that the detectors learned."""

@@ -10,25 +10,43 @@ Floats = NDArray[np.float64]
 
 
 def limits(ratio: Floats, r: Floats, epsilon: Floats) -> tuple[Floats, Floats]:
-    """c_lo and c_hi between which the ratio p/r may move, [...] twice.
+    """c_lo and c_hi between which the ratio p/r may move, [...] twice; 1 and 1 where p lies in the ball.
 
-    `ratio`: p/r, [..., W]; `r`: probabilities, broadcast to it (0 marks padding); `epsilon`: [...], the ball's radius
-    in total variation. With the ratio clipped between them, no law within the ball expects more than 1.
-    Where c_hi <= 1, p itself lies in the ball, and nothing can be bet.
+    `ratio`: p/r, [..., W], above 0; `r`: probabilities, broadcast to it (0 marks padding); `epsilon`: [...], the ball's
+    radius in total variation. With the ratio clipped between them, no law within the ball expects more than 1.
+
+    c_hi is the largest P/(R+ε), c_lo the least P/(R−ε), over the bins whose ratio is above, or below, some number. Both
+    are found by asking again for the bins above the last answer until it stays (Dinkelbach 1967), from 1 on: mostly
+    four times, which is a third of what sorting costs.
     """
-    order = np.argsort(ratio, axis=-1)
-    mass = np.take_along_axis(np.broadcast_to(r, ratio.shape), order, axis=-1)
-    bet = mass * np.take_along_axis(ratio, order, axis=-1)
-    r_up, p_up = np.cumsum(mass, axis=-1), np.cumsum(bet, axis=-1)
-    radius = epsilon[..., None]
-    outside = r_up > radius
-    low = np.where(outside, p_up / np.where(outside, r_up - radius, 1.0), np.inf).min(axis=-1)
-    high = ((1.0 - (p_up - bet)) / (1.0 - (r_up - mass) + radius)).max(axis=-1)
+    r = np.broadcast_to(r, ratio.shape)
+    p = ratio * r
+    high = np.ones(ratio.shape[:-1])
+    while True:
+        among = (ratio > high[..., None]).astype(np.float64)
+        found = np.maximum(high, _sum(among, p) / (_sum(among, r) + epsilon))
+        if (found == high).all():
+            break
+        high = found
+    outside = high > 1.0
+    low = np.ones(ratio.shape[:-1])
+    while True:
+        among = (ratio < low[..., None]).astype(np.float64)
+        beyond = _sum(among, r) - epsilon
+        told = outside & (beyond > 0)
+        found = np.where(told, np.minimum(low, _sum(among, p) / np.where(told, beyond, 1.0)), 1.0)
+        if (found == low).all():
+            break
+        low = found
     return low, high
 
 
 def log_likelihood_ratio(ratio: Floats, r: Floats, epsilon: Floats) -> Floats:
     """log L, [..., W]: the clipped ratio of a bet p = ratio·r, and 0 where p lies in the ball."""
     low, high = limits(ratio, r, epsilon)
-    clipped = np.clip(ratio, low[..., None], high[..., None])
-    return np.where(high[..., None] > 1.0, np.log(clipped), 0.0)
+    return np.asarray(np.log(np.clip(ratio, low[..., None], high[..., None])))
+
+
+def _sum(a: Floats, b: Floats) -> Floats:
+    """Σ a·b over the last axis: each row by itself, so that it does not matter how many there are."""
+    return np.asarray(np.einsum("...w,...w->...", a, b))

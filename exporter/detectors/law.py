@@ -43,10 +43,10 @@ class Ragged:
         return np.repeat(np.arange(len(self.start)), self.size) * self.shape[1] + within
 
     def padded(self, flat: NDArray[np.generic]) -> Floats:
-        """[B] → float64[K, W]."""
-        matrix = np.zeros(self.shape[0] * self.shape[1])
-        matrix[self.place] = flat
-        return matrix.reshape(self.shape)
+        """[..., B] → float64[..., K, W]."""
+        matrix = np.zeros((*flat.shape[:-1], self.shape[0] * self.shape[1]))
+        matrix[..., self.place] = flat
+        return matrix.reshape(*flat.shape[:-1], *self.shape)
 
 
 class Law:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from exporter.detectors import packing
-from exporter.detectors.evidence import CALM, DECAY, HALF_LIVES, Budget, Clumping, Mixture
+from exporter.detectors.evidence import CALM, DECAY, HALF_LIVES, Budget, Clumping, Course, Mixture, faded
 from exporter.detectors.huber import Floats
 
 STEPS = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
@@ -36,7 +36,7 @@ def bound(events: Floats, rows: Floats, tolerance: float) -> Floats:
 
 
 class RateDetector:
-    """State and verdict of R rates; each closed pane is fed once.
+    """State and verdict of R rates of the same rows; each closed pane is fed once.
 
     `expected`: float64[R], the reference's rate; `bound`: float64[R], p0, above which a rate is too high (`bound()`, or
     what the owner calls good enough). A rate that has no room between the two, or above its bound, scores 0.
@@ -50,15 +50,15 @@ class RateDetector:
         r = len(expected)
         self._mixture = Mixture(np.full((len(STEPS), r), 1 / len(STEPS)), budget.cap)
         self._clumping = Clumping((r, 2))
-        self._events = np.zeros((len(HALF_LIVES), r))
-        self._rows = np.zeros((len(HALF_LIVES), r))
-        self._squares = np.zeros((len(HALF_LIVES), r))
+        # Per half-life: each rate's events, the rows, and their squares' sum as of Kish.
+        self._sums = np.zeros((len(HALF_LIVES), r + 2))
+        self._fading = np.concatenate([np.repeat(DECAY, r + 1, axis=1), DECAY**2], axis=1)
         self._effect = np.zeros(r)
 
     @property
     def log_r(self) -> Floats:
         """[R] evidence, −∞ before the first bet."""
-        return self._mixture.total()
+        return self._mixture.log_r()
 
     @property
     def effect(self) -> Floats:
@@ -70,45 +70,42 @@ class RateDetector:
         """[R] the pane in which the rise began, if there is one; −1 before the first pane."""
         return self._mixture.rising_since
 
-    def feed(self, events: NDArray[Any], rows: NDArray[Any], pane: int, phi: Floats) -> None:
-        """A closed pane: events, [R] (counts, or sums of losses in [0, 1]), among rows, [R]; none of them: skipped.
+    def feed(
+        self, events: NDArray[Any], rows: NDArray[Any], panes: NDArray[np.int64], phi: Floats | None = None
+    ) -> Course:
+        """A run of closed panes: events, [T, R] (counts, or sums of losses in [0, 1]), among rows, [T], none of them 0.
 
-        `phi`: float64[R], how clumped the feature's earlier panes were (ShiftDetector.phi), at least 1. A rare rate
-        learns it too late by itself: at .005 in clumps of five, 20 rows a pane, 1% of the rates paged in two days.
+        `panes`: int64[T], their numbers. `phi`: float64[T+1, R], how clumped the feature's panes were before the first
+        and after each (Course.phi), at least 1. A rare rate learns it too late by itself: at .005 in clumps of five, 20
+        rows a pane, 1% of the rates paged in two days.
         """
-        s, n = events.astype(np.float64), rows.astype(np.float64)
-        active = n > 0
-        if not active.any():
-            return
-        log_e = (s * self._event + (n - s) * self._other) / np.maximum(self._clumping.phi, phi)
-        self._mixture.grow(log_e, active & self._clumping.known)
-        self._clumping.learn(np.column_stack([s, n - s]))
-        fade = np.where(active, DECAY, 1.0)
-        self._events = self._events * fade + s
-        self._rows = self._rows * fade + n
-        self._squares = self._squares * fade**2 + n
-        self._effect = np.where(active, self._measure(np.maximum(self._clumping.phi, phi)), self._effect)
-        self._mixture.clear(self._effect < CALM)
-        self._mixture.mark(pane, active)
+        s, n = events.astype(np.float64), rows.astype(np.float64)[:, None]
+        own, known = self._clumping.learn(np.stack([s, n - s], axis=-1))
+        clumped = own if phi is None else np.maximum(own, phi)
+        added = np.concatenate([s, n, n], axis=1)
+        sums = faded(self._sums, added[:, None], self._fading)
+        effect = self._measure(sums[1:], clumped[1:])
+        log_e = s[:, None] * self._event + (n - s)[:, None] * self._other
+        log_r = self._mixture.grow(log_e / clumped[:-1, None], known, effect < CALM, panes)
+        self._sums, self._effect = sums[-1].copy(), effect[-1].copy()
+        return Course(log_r, effect, clumped)
 
-    def _measure(self, phi: Floats) -> Floats:
-        """[R] effect over the shortest half-life that tells half the room from chance."""
-        n = np.where(self._rows > 0, self._rows, 1.0)
+    def _measure(self, sums: Floats, phi: Floats) -> Floats:
+        """[T, R] effect over the shortest half-life that tells half the room from chance."""
+        events, n, squares = sums[..., :-2], sums[..., -2:-1], sums[..., -1:]
         room = self._bound - self._expected
         spread = phi * self._bound * (1 - self._bound)
-        tells = np.sqrt(spread * self._squares) / n <= room / 2
-        tells[-1] = True
-        rate = np.take_along_axis(self._events / n, tells.argmax(axis=0)[None], axis=0)[0]
+        tells = np.sqrt(spread[:, None] * squares) / n <= room / 2
+        tells[:, -1] = True
+        rate = np.take_along_axis(events / n, tells.argmax(axis=1)[:, None], axis=1)[:, 0]
         used = (rate - self._expected) / np.where(room > 0, room, 1.0)
         return np.where(room > 0, np.maximum(used, 0.0), 0.0)
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {
-            "log_r": self._mixture.log_r,
+            "r": self._mixture.r,
             "rising_since": self._mixture.rising_since,
-            "events": self._events,
-            "rows": self._rows,
-            "squares": self._squares,
+            "sums": self._sums,
             "effect": self._effect,
             **self._clumping.arrays(),
         }
@@ -120,8 +117,6 @@ class RateDetector:
     def unpack(self, data: bytes) -> None:
         """Continue where the packed detector was. Raises packing.UnfitState where it had other rates."""
         found = packing.unpack(data, self._arrays())
-        self._mixture.log_r, self._mixture.rising_since = found["log_r"], found["rising_since"]
-        self._events, self._rows, self._squares = found["events"], found["rows"], found["squares"]
-        self._effect = found["effect"]
-        self._clumping.waiting, self._clumping.x2 = found["waiting"], found["x2"]
-        self._clumping.freedom, self._clumping.pairs = found["freedom"], found["pairs"]
+        self._mixture.r, self._mixture.rising_since = found["r"], found["rising_since"]
+        self._sums, self._effect = found["sums"], found["effect"]
+        self._clumping.take(found)

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.detectors import packing
-from exporter.detectors.evidence import CALM, DECAY, HALF_LIVES, Budget, Clumping, Mixture
-from exporter.detectors.huber import Floats, log_likelihood_ratio
-from exporter.detectors.law import SHIFTS, SPREADS, Law, Ragged, has_tilts, mean_variation
+from exporter.detectors.evidence import CALM, DECAY, HALF_LIVES, Budget, Clumping, Course, Mixture, faded
+from exporter.detectors.huber import Floats, limits
+from exporter.detectors.law import SHIFTS, SPREADS, Law, Ragged, has_tilts
 
 NOTICEABLE = 1.6
 """Standard deviations by which a bin must differ to count in the effect. More costs delay: 2 is past the figures of
@@ -16,6 +16,9 @@ STATISTICS §4; less lets a shift within the tolerance through: with 1, 11 of 10
 
 LEFT_OVER = float(np.exp(-(NOTICEABLE**2) / 2))
 """The part of Σ|Z| that bins with |Z| > NOTICEABLE make up, Z standard normal."""
+
+CELLS_AT_ONCE = 1 << 17
+"""Numbers of one array of a run: the dozen that are worked on together shall stay in the processor's cache."""
 
 
 class ShiftDetector:
@@ -36,7 +39,7 @@ class ShiftDetector:
     ) -> None:
         self._reference, self._ordered, self._tolerance = reference, ordered, tolerance
         self._ragged = Ragged(start, reference.shape[1])
-        self._slot, self._law = 0, self._law_of(0)
+        self._laws: dict[int, Law] = {}
         k, w = self._ragged.shape
         tilted = has_tilts(self._ragged, ordered)
         learned = np.tile(np.where(tilted, 1 / 6, 1 / 3), (len(HALF_LIVES), 1))
@@ -45,15 +48,15 @@ class ShiftDetector:
         self._clumping = Clumping((k, w))
         self._observed = np.zeros((len(HALF_LIVES), k, w))
         self._expected = np.zeros((len(HALF_LIVES), k, w))
-        self._rows = np.zeros((len(HALF_LIVES), k))
-        self._squares = np.zeros((len(HALF_LIVES), k))
-        self._known = np.zeros((len(HALF_LIVES), k))
+        # Per half-life: rows, their squares' sum as of Kish, and what the reference's own rows leave uncertain.
+        self._weights = np.zeros((len(HALF_LIVES), 2 + k))
+        self._fading = np.concatenate([DECAY, DECAY**2, np.repeat(DECAY, k, axis=1)], axis=1)
         self._effect = np.zeros(k)
 
     @property
     def log_r(self) -> Floats:
         """[K] evidence, −∞ before the first bet."""
-        return self._mixture.total()
+        return self._mixture.log_r()
 
     @property
     def effect(self) -> Floats:
@@ -70,74 +73,84 @@ class ShiftDetector:
         """[K] the pane in which the change began, if there is one; −1 before the first pane."""
         return self._mixture.rising_since
 
-    def feed(self, counts: NDArray[np.int64], pane: int, slot: int = 0) -> None:
-        """A closed pane: counts, int64[B], its number, its slot of the season. A feature without rows is skipped."""
-        if slot != self._slot:
-            self._slot, self._law = slot, self._law_of(slot)
-        law = self._law
+    @property
+    def most_panes(self) -> int:
+        """As many panes as are well fed at once."""
+        k, w = self._ragged.shape
+        return max(1, CELLS_AT_ONCE // (len(HALF_LIVES) * k * w))
+
+    def feed(self, counts: NDArray[np.int64], panes: NDArray[np.int64], slot: int = 0) -> Course:
+        """A run of closed panes: counts, int64[T, B], their numbers, int64[T], and their slot of the season.
+
+        In each pane every feature has rows, the same number: one without rows is not fed, one in which a value is
+        missing counts it in a bin of its own.
+        """
+        law = self._law(slot)
         x = self._ragged.padded(counts)
-        n = x.sum(axis=1)
-        active = n > 0
-        if not active.any():
-            return
-        self._mixture.grow(self._log_e(law, x), active & self._clumping.known)
-        self._clumping.learn(x)
-        self._remember(law, x, n, active)
-        self._effect = np.where(active, self._measure(), self._effect)
-        self._mixture.clear(self._effect < CALM)
-        self._mixture.mark(pane, active)
-
-    def _law_of(self, slot: int) -> Law:
-        # One at a time: 48 slots of 100 features would be 7 MB of tilts, and building one takes milliseconds an hour.
-        return Law(self._ragged, self._reference[slot], self._ordered, self._tolerance)
-
-    def _log_e(self, law: Law, x: Floats) -> Floats:
-        """[J, K] log of what each bet made of the pane; the bets know earlier panes only."""
-        ratio = (self._observed + law.prior) / (self._expected + law.prior)
-        ratio /= (ratio * law.r).sum(axis=-1, keepdims=True)
-        learned = log_likelihood_ratio(ratio, law.r, np.broadcast_to(law.epsilon, ratio.shape[:-1]))
-        sums = [np.einsum("kw,jkw->jk", x, bets) for bets in (learned, law.tilts)]
-        return np.concatenate(sums) / self._clumping.phi
-
-    def _remember(self, law: Law, x: Floats, n: Floats, active: NDArray[np.bool_]) -> None:
-        fade = np.where(active, DECAY, 1.0)
-        expected = n[:, None] * law.r
-        self._observed = self._observed * fade[..., None] + x
-        self._expected = self._expected * fade[..., None] + expected
-        self._rows = self._rows * fade + n
-        self._squares = self._squares * fade**2 + n
+        phi, known = self._clumping.learn(x)
+        n = x[:, 0].sum(axis=-1)
+        observed = faded(self._observed, x[:, None], DECAY[..., None])
+        expected = faded(self._expected, (n[:, None, None] * law.r)[:, None], DECAY[..., None])
         # A reference of few rows is itself uncertain; the rows of the slots that were met count by their traffic.
-        self._known = self._known * fade + n / np.maximum(law.rows, 1.0)
+        added = np.concatenate([n[:, None], n[:, None], n[:, None] / np.maximum(law.rows, 1.0)], axis=1)
+        weights = faded(self._weights, added[:, None], self._fading)
+        effect = self._measure(observed[1:], expected[1:], weights[1:], phi[1:])
+        log_e = self._log_e(law, x, observed[:-1], expected[:-1]) / phi[:-1, None]
+        log_r = self._mixture.grow(log_e, known, effect < CALM, panes)
+        self._observed, self._expected = observed[-1].copy(), expected[-1].copy()
+        self._weights, self._effect = weights[-1].copy(), effect[-1].copy()
+        return Course(log_r, effect, phi)
 
-    def _measure(self) -> Floats:
-        """[K] effect: the largest shift that a half-life can tell from chance, in tolerances.
+    def _law(self, slot: int) -> Law:
+        if slot not in self._laws:
+            self._laws[slot] = Law(self._ragged, self._reference[slot], self._ordered, self._tolerance)
+        return self._laws[slot]
+
+    def _log_e(self, law: Law, x: Floats, observed: Floats, expected: Floats) -> Floats:
+        """[T, J, K] log of what each bet made of its pane; the bets know earlier panes only.
+
+        Few bins of a small pane have rows, so the ratios are taken for those alone.
+        """
+        panes, k, w = x.shape
+        ratio = (observed + law.prior) / (expected + law.prior)
+        ratio /= np.einsum("tjkw,kw->tjk", ratio, law.r)[..., None]
+        low, high = limits(ratio, law.r, np.broadcast_to(law.epsilon, ratio.shape[:-1]))
+        at, of, bins = np.nonzero(x)
+        rows = x[at, of, bins]
+        first = np.flatnonzero(np.diff(at * k + of, prepend=-1))
+        bet = np.clip(ratio[at, :, of, bins], low[at, :, of], high[at, :, of])
+        learned = np.add.reduceat(np.log(bet) * rows[:, None], first, axis=0).reshape(panes, k, -1)
+        tilts = law.tilts.reshape(-1, k * w)[:, of * w + bins] * rows
+        tilted = np.add.reduceat(tilts, first, axis=1).reshape(-1, panes, k)
+        return np.concatenate([learned.transpose(0, 2, 1), tilted.transpose(1, 0, 2)], axis=1)
+
+    def _measure(self, observed: Floats, expected: Floats, weights: Floats, phi: Floats) -> Floats:
+        """[T, K] effect: the largest shift that a half-life can tell from chance, in tolerances.
 
         Total variation of the bins that differ by more than chance alone, less what chance leaves of it. Taking chance
         off the sum over all bins, √(TV²−e0²), is right where every bin has moved a little; where two have moved, the
         noise of the others adds to the shift: with categories that grew from .005 to .055 of the traffic, 18 of 25
         features passed a tolerance of .10 within a day at 200 rows a pane; this way 7 of 100 in three (bench/verdicts).
         """
-        n = np.where(self._rows > 0, self._rows, 1.0)
-        variance = self._clumping.phi * self._squares / n**2 + self._known / n
-        r = self._expected / n[..., None]
-        apart = np.abs(self._observed - self._expected) / n[..., None]
-        differs = apart**2 > NOTICEABLE**2 * r * (1 - r) * variance[..., None]
-        moved = np.where(differs, apart, 0.0).sum(axis=-1) / 2
-        noise = mean_variation(r) * np.sqrt(variance)
+        n, squares, known = weights[..., :1], weights[..., 1:2], weights[..., 2:]
+        variance = phi[:, None] * squares / n**2 + known / n
+        apart = np.abs(observed - expected)
+        spread = expected * (n[..., None] - expected)  # n² r (1−r)
+        differs = apart**2 > spread * (NOTICEABLE**2 * variance)[..., None]
+        moved = np.einsum("...w,...w->...", apart, differs.astype(np.float64)) / (2 * n)
+        noise = np.sqrt(np.maximum(spread, 0.0)).sum(axis=-1) / (n * np.sqrt(2 * np.pi)) * np.sqrt(variance)
         tells = noise <= self._tolerance / 2
-        tells[-1] |= ~tells.any(axis=0)
+        tells[:, -1] |= ~tells.any(axis=1)
         beyond = np.sqrt(np.maximum(moved**2 - (LEFT_OVER * noise) ** 2, 0.0)) / self._tolerance
-        return np.asarray(np.where(tells, beyond, 0.0).max(axis=0))
+        return np.asarray(np.where(tells, beyond, 0.0).max(axis=1))
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {
-            "log_r": self._mixture.log_r,
+            "r": self._mixture.r,
             "rising_since": self._mixture.rising_since,
             "observed": self._observed,
             "expected": self._expected,
-            "rows": self._rows,
-            "squares": self._squares,
-            "known": self._known,
+            "weights": self._weights,
             "effect": self._effect,
             **self._clumping.arrays(),
         }
@@ -149,9 +162,7 @@ class ShiftDetector:
     def unpack(self, data: bytes) -> None:
         """Continue where the packed detector was. Raises packing.UnfitState where it had other features or bins."""
         found = packing.unpack(data, self._arrays())
-        self._mixture.log_r, self._mixture.rising_since = found["log_r"], found["rising_since"]
+        self._mixture.r, self._mixture.rising_since = found["r"], found["rising_since"]
         self._observed, self._expected = found["observed"], found["expected"]
-        self._rows, self._squares, self._known = found["rows"], found["squares"], found["known"]
-        self._effect = found["effect"]
-        self._clumping.waiting, self._clumping.x2 = found["waiting"], found["x2"]
-        self._clumping.freedom, self._clumping.pairs = found["freedom"], found["pairs"]
+        self._weights, self._effect = found["weights"], found["effect"]
+        self._clumping.take(found)

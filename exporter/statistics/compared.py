@@ -107,10 +107,16 @@ class Comparison:
         self.value = np.array(value, dtype=np.float64)
         self.counts = np.array(counts, dtype=np.int64)
 
+    def folded(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """`counts`, [..., layout.size], over the distance bins, [..., B]."""
+        window = np.take(counts, self._keep, axis=-1)
+        for end in (0, 1):  # one after the other: the first and the last interval may be the same
+            window.T[self._into[end::2]] += np.take(counts, self._out_of[end::2], axis=-1).T
+        return window
+
     def tables(self, counts: NDArray[np.int64]) -> Tables:
         """`counts`: int64[layout.size] of a window."""
-        window = counts[self._keep]
-        np.add.at(window, self._into, counts[self._out_of])
+        window = self.folded(counts)
         rows = np.add.reduceat(window, self.start) if len(self.start) else np.zeros(0, dtype=np.int64)
         reference = np.add.reduceat(self.counts, self.start) if len(self.start) else rows
         return Tables(window, self.counts, self.start, rows, reference, self.ordered, self.value, self.deviation)

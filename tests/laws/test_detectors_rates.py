@@ -21,6 +21,11 @@ def detector(*reference: tuple[int, int]) -> RateDetector:
     return RateDetector(events / rows, bound(events, rows, RARE_TOLERANCE), BUDGET)
 
 
+def feed(d: RateDetector, events: np.ndarray, rows: np.ndarray, pane: int, phi: np.ndarray) -> None:
+    """One pane."""
+    d.feed(events[None], rows, np.array([pane]), np.stack([phi, phi]))
+
+
 def score(d: RateDetector) -> float:
     return float(judge(d.log_r, d.effect, BUDGET.log_a0).scores[0])
 
@@ -55,7 +60,7 @@ def test_the_detector_does_what_the_text_says() -> None:
     for pane in range(60):
         n = int(rng.integers(50, 150))
         s = 3 * int(rng.binomial(n // 3, 0.002 if pane < 30 else 0.03))
-        d.feed(np.array([s]), np.array([n]), pane, ONE)
+        feed(d, np.array([s]), np.array([n]), pane, ONE)
         if pairs >= 5:
             for j, p1 in enumerate(bets):
                 log_e = (s * math.log(p1 / p0) + (n - s) * math.log((1 - p1) / (1 - p0))) / phi
@@ -91,14 +96,14 @@ def test_the_detector_does_what_the_text_says() -> None:
 def test_a_rate_that_falls_is_no_alarm() -> None:
     d = detector((500, 10_000))
     for pane in range(300):
-        d.feed(np.array([0]), np.array([200]), pane, ONE)
+        feed(d, np.array([0]), np.array([200]), pane, ONE)
     assert score(d) == 0
 
 
 def test_a_rate_that_was_always_there_cannot_rise() -> None:
     d = detector((1000, 1000))
     for pane in range(300):
-        d.feed(np.array([200]), np.array([200]), pane, ONE)
+        feed(d, np.array([200]), np.array([200]), pane, ONE)
     assert score(d) == 0
 
 
@@ -106,7 +111,7 @@ def test_five_percent_missing_is_told_within_five_panes() -> None:
     d = detector((10, 10_000))
     rng = np.random.default_rng(2)
     for pane in range(245):
-        d.feed(rng.binomial(200, [0.001 if pane < 240 else 0.05]), np.array([200]), pane, ONE)
+        feed(d, rng.binomial(200, [0.001 if pane < 240 else 0.05]), np.array([200]), pane, ONE)
     assert score(d) > 1
     assert 239 <= d.rising_since[0] <= 242
 
@@ -116,22 +121,25 @@ def test_traffic_known_to_be_clumped_weighs_less() -> None:
     rng = np.random.default_rng(3)
     for pane in range(18):
         events, rows = rng.binomial(200, [0.03]), np.array([200])
-        independent.feed(events, rows, pane, ONE)
-        clumped.feed(events, rows, pane, 5 * ONE)
+        feed(independent, events, rows, pane, ONE)
+        feed(clumped, events, rows, pane, 5 * ONE)
     assert independent.log_r[0] > 2 * clumped.log_r[0]
 
 
-def test_a_pane_without_rows_changes_nothing_and_neighbours_do_not_matter() -> None:
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=20))
+def test_neither_the_runs_nor_the_neighbours_matter(runs: list[int]) -> None:
     together, alone = detector((10, 10_000), (300, 10_000)), detector((10, 10_000))
     rng = np.random.default_rng(4)
-    for pane in range(60):
-        rows = np.array([100 * (pane % 3 > 0), 200])
-        events = rng.binomial(rows, [0.02, 0.03])
-        together.feed(events, rows, pane, np.ones(2))
-        if rows[0]:
-            alone.feed(events[:1], rows[:1], pane, ONE)
-    assert together.log_r[0] == alone.log_r[0]
-    assert together.effect[0] == alone.effect[0]
+    pane = 0
+    for run in runs:
+        rows = rng.integers(1, 200, run)
+        events = rng.binomial(rows[:, None], [0.02, 0.03])
+        course = together.feed(events, rows, np.arange(pane, pane + run))
+        for t in range(run):
+            feed(alone, events[t, :1], rows[t : t + 1], pane + t, ONE)
+            assert course.log_r[t, 0] == alone.log_r[0]
+            assert course.effect[t, 0] == alone.effect[0]
+        pane += run
 
 
 def test_a_restart_at_any_pane_changes_nothing() -> None:
@@ -140,7 +148,7 @@ def test_a_restart_at_any_pane_changes_nothing() -> None:
     for pane in range(40):
         events = rng.binomial(100, [0.01 if pane < 20 else 0.03])
         for each in (d, restarted):
-            each.feed(events, np.array([100]), pane, ONE)
+            feed(each, events, np.array([100]), pane, ONE)
         saved, restarted = restarted.pack(), detector((10, 10_000))
         restarted.unpack(saved)
     assert d.pack() == restarted.pack()

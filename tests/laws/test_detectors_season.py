@@ -61,5 +61,5 @@ def test_a_slot_the_reference_never_saw_says_nothing() -> None:
     reference = np.array([[5000, 5000, 0], [0, 0, 0]])
     detector = ShiftDetector(reference, START, np.zeros(3, dtype=bool), np.array([0.1]), Budget(129_600, 1))
     for pane in range(60):
-        detector.feed(np.array([0, 0, 200]), pane, slot=1)
+        detector.feed(np.array([[0, 0, 200]]), np.array([pane]), slot=1)
     assert detector.log_r[0] <= 0

@@ -30,7 +30,8 @@ def test_as_many_are_told_as_the_rule_of_benjamini_and_hochberg_allows(log_r: np
 @given(evidences, st.floats(0, 5))
 def test_a_score_passes_the_line_only_with_both_evidence_and_effect(log_r: np.ndarray, effect: float) -> None:
     verdict = judge(log_r, np.full(len(log_r), effect), LOG_A0)
-    np.testing.assert_array_equal(verdict.scores >= 1, (verdict.evidence >= 1) & (effect >= 1))
+    evidence = log_r / (LOG_A0 + np.log(len(log_r) / verdict.told))
+    np.testing.assert_array_equal(verdict.scores >= 1, (evidence >= 1) & (effect >= 1))
     assert (verdict.scores >= 0).all()
     assert (verdict.scores <= effect).all()
 
@@ -65,9 +66,10 @@ def test_the_mean_time_to_a_false_alarm_keeps_the_budget() -> None:
     rng = np.random.default_rng(1)
     alarm = np.zeros(runs, dtype=bool)
     with np.errstate(divide="ignore"):
-        for _ in range(panes // 5):
-            mixture.grow(np.log(3.0 * (rng.random((1, runs)) < 1 / 3)), np.full(runs, True))
-            alarm |= mixture.total() >= np.log(panes)
+        for _ in range(panes // 25):
+            log_e = np.log(3.0 * (rng.random((5, 1, runs)) < 1 / 3))
+            log_r = mixture.grow(log_e, np.full(5, True), np.full((5, runs), False), np.arange(5))
+            alarm |= (log_r >= np.log(panes)).any(axis=0)
     assert alarm.mean() <= 1 / 5
 
 
@@ -77,17 +79,15 @@ def group() -> Group:
     reference = np.array([[500] * 4 + [20, 500, 500, 0]])
     shift = ShiftDetector(reference, np.array([0, 5]), np.zeros(8, dtype=bool), np.full(2, 0.1), budget)
     rates = RateDetector(np.array([0.01]), np.array([0.015]), budget)
-    return Group(shift, rates, owner=np.array([0]), features=2, budget=budget)
+    return Group(shift, rates, owner=np.array([0]), counted=np.full(2, True), budget=budget)
 
 
 def feed(to: Group, missing: float, moved: float, panes: range) -> None:
     rng = np.random.default_rng(panes.start)
     for pane in panes:
         first = rng.multinomial(400, [*[(1 - missing) / 4] * 4, missing])
-        to.feed(np.array([*first, *rng.multinomial(400, [0.5 - moved, 0.5 + moved, 0.0])]), first[4:], ONE_PANE, pane)
-
-
-ONE_PANE = np.array([400])
+        second = rng.multinomial(400, [0.5 - moved, 0.5 + moved, 0.0])
+        to.feed(np.array([[*first, *second]]), first[None, 4:], np.array([400]), np.array([pane]))
 
 
 def test_a_group_is_quiet_until_something_moves() -> None:
