@@ -5,6 +5,7 @@ the sign of its code, so that one look-up per cell tells value, missing and inva
 """
 
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,9 @@ class Batch:
     """Events of one version of one model, in the order in which they arrived.
 
     `time`: int64[n], nanoseconds since the epoch. `position`: intp[n], each row's place among all rows that were
-    decoded with it. `unexpected`: (row, name) of features that the reference does not know.
+    decoded with it. `unexpected`: (row, name) of features that the reference does not know. `label`: what was true,
+    where events say so themselves; a row without is missing. `baselines`: second opinions, by name, like `prediction`.
+    `probabilities`: float64[classes, n] of a multiclass model, in the order of its classes, NaN where unknown.
     """
 
     model: str
@@ -47,6 +50,9 @@ class Batch:
     outputs: dict[str, Column] = field(default_factory=dict)
     unexpected: tuple[tuple[int, str], ...] = ()
     ids: list[str] | None = None
+    label: Column | None = None
+    baselines: dict[str, Column] = field(default_factory=dict)
+    probabilities: NDArray[np.float64] | None = None
 
     def between(self, start: int, end: int) -> "Batch":
         """The rows whose `position` is in [start, end)."""
@@ -54,6 +60,21 @@ class Batch:
         if first == 0 and last == len(self.position):
             return self
         rows = slice(first, last)
+        unexpected = tuple((row - int(first), name) for row, name in self.unexpected if first <= row < last)
+        return self._of(rows, unexpected, None if self.ids is None else self.ids[rows])
+
+    def only(self, kept: NDArray[np.bool_]) -> "Batch":
+        """The rows that are `kept`: bool[n]."""
+        if kept.all():
+            return self
+        place = np.cumsum(kept) - 1
+        unexpected = tuple((int(place[row]), name) for row, name in self.unexpected if kept[row])
+        ids = None if self.ids is None else list(compress(self.ids, kept.tolist()))
+        return self._of(kept, unexpected, ids)
+
+    def _of(
+        self, rows: "slice | NDArray[np.bool_]", unexpected: tuple[tuple[int, str], ...], ids: list[str] | None
+    ) -> "Batch":
         return Batch(
             self.model,
             self.version,
@@ -61,12 +82,15 @@ class Batch:
             self.position[rows],
             {name: _cut(column, rows) for name, column in self.features.items()},
             {name: _cut(column, rows) for name, column in self.outputs.items()},
-            tuple((row - int(first), name) for row, name in self.unexpected if first <= row < last),
-            None if self.ids is None else self.ids[rows],
+            unexpected,
+            ids,
+            None if self.label is None else _cut(self.label, rows),
+            {name: _cut(column, rows) for name, column in self.baselines.items()},
+            None if self.probabilities is None else self.probabilities[:, rows],
         )
 
 
-def _cut(column: Column, rows: slice) -> Column:
+def _cut(column: Column, rows: "slice | NDArray[np.bool_]") -> Column:
     if isinstance(column, Numbers):
         return Numbers(column.values[rows])
     return Texts(column.codes[rows], column.texts)

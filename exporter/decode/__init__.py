@@ -1,9 +1,9 @@
 """Records → batches. One file an event format; what cannot be read is counted by reason, never raised."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,36 @@ class Reject:
     detail: str
 
 
+# What was true: a class as text, or a number as it was written; classes compare by `columns.canonical` of it.
+Truth = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels of a topic of labels. `position`: intp[n], as in `Batch`; `models` and `versions`: None where the event
+    names none."""
+
+    position: NDArray[np.intp]
+    ids: Sequence[str]
+    truths: Sequence[Truth]
+    models: Sequence[str | None]
+    versions: Sequence[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """Half a prediction: `features` of an inputs topic, or `said` of an outputs topic: prediction, score, label and
+    baselines as they stand there. `model` and `version`: None where the event names none."""
+
+    position: int
+    id: str
+    time: int
+    model: str | None
+    version: str | None
+    features: dict[str, Any] | None = None
+    said: tuple[Any, Any, Any, dict[str, Any]] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """`time`: int64[n] of every accepted event in the order of the log; `Batch.position` points into it. `rows`:
@@ -67,6 +97,8 @@ class Decoded:
     rows: NDArray[np.intp]
     batches: tuple[Batch, ...]
     rejects: tuple[Reject, ...]
+    labels: Labels | None = None
+    halves: tuple[Half, ...] = ()
 
 
 class Decoder(Protocol):

@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from math import isfinite
+from typing import Any, NoReturn
 
 import numpy as np
 import orjson
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 
 from exporter.batch import Batch
 from exporter.config import Topic
-from exporter.decode import FUTURE, MOST_BYTES, Decoded, Reason, Reject, Schema, SchemaOf
+from exporter.decode import FUTURE, MOST_BYTES, Decoded, Half, Labels, Reason, Reject, Schema, SchemaOf, Truth
 from exporter.decode.columns import canonical, column
-from exporter.decode.outputs import outputs
+from exporter.decode.outputs import outputs, per_class, told
 from exporter.decode.places import Places
 from exporter.decode.times import parse_time
 from exporter.decode.typed import MOST_STRANGERS, Taken, TypedDecoder, can_name, fits
@@ -43,6 +44,8 @@ class _Rows:
     features: list[dict[str, Any]] = field(default_factory=list)
     predictions: list[Any] = field(default_factory=list)
     scores: list[Any] = field(default_factory=list)
+    labels: list[Any] = field(default_factory=list)
+    baselines: list[dict[str, Any]] = field(default_factory=list)
 
 
 def _others(count: int, taken: Taken | None) -> Iterable[int]:
@@ -63,6 +66,8 @@ class _Found:
     times: list[int] = field(default_factory=list)
     versions: dict[tuple[str, str], _Rows] = field(default_factory=dict)
     rejects: dict[Reason, Reject] = field(default_factory=dict)
+    labels: list[tuple[int, str, Truth, str | None, str | None]] = field(default_factory=list)
+    halves: list[Half] = field(default_factory=list)
 
     def reject(self, refused: Unreadable, offset: int) -> None:
         before = self.rejects.get(refused.reason)
@@ -116,7 +121,9 @@ class JsonDecoder:
         for (model, version), part in found.versions.items():
             batches.append(_batch(model, version, part, np.searchsorted(rows, part.rows), times))
         self._expect_more_of(batches)
-        return Decoded(times, rows, tuple(batches), tuple(found.rejects.values()))
+        return Decoded(
+            times, rows, tuple(batches), tuple(found.rejects.values()), _labels(found.labels), tuple(found.halves)
+        )
 
     def _expect_more_of(self, batches: list[Batch]) -> None:
         """The version that most events were of gets the typed decoder for the next records."""
@@ -149,15 +156,20 @@ class JsonDecoder:
         model = canonical(self._places.model(event, records, i))
         if model is None and self._topic.role == "predictions":
             raise Unreadable("no_model", "the event names no model")
-        version = clean(canonical(self._places.version(event, records, i)) or NO_VERSION)
+        written = canonical(self._places.version(event, records, i))
+        version = clean(written or NO_VERSION)
         schema = None if model is None else self._schema_of(model, version)
         if schema is None and model is not None:
             raise Unreadable("unknown_model", f"the configuration has no model {clean(model[:_EXAMPLE_LENGTH])!r}")
         time = self._time_of(event, records, i, found.latest)
-        if self._topic.role == "labels" and isinstance(self._places.label(event, records, i), dict | list):
-            raise Unreadable("bad_label", "the label is an object or an array, where one value belongs")
+        truth = truth_of(self._places.label(event, records, i))
         found.rows.append(i)
         found.times.append(time)
+        position = len(found.rows) - 1
+        if self._topic.role == "labels" and truth is not None:
+            found.labels.append((position, id_ or "", truth, model, clean(written) if written else None))
+        elif self._topic.role in ("inputs", "outputs"):
+            found.halves.append(self._half(event, records, i, Half(position, id_ or "", time, model, written or None)))
         if model is None or schema is None or self._topic.role != "predictions":
             return
         part = found.versions.setdefault((model, version), _Rows(schema))
@@ -166,6 +178,19 @@ class JsonDecoder:
         part.features.append(self._places.features(event))
         part.predictions.append(self._places.prediction(event, records, i))
         part.scores.append(self._places.score(event, records, i))
+        part.labels.append(truth)
+        part.baselines.append(self._baselines(event, records, i))
+
+    def _baselines(self, event: dict[str, Any], records: Records, i: int) -> dict[str, Any]:
+        return {name: get(event, records, i) for name, get in self._places.baselines.items()}
+
+    def _half(self, event: dict[str, Any], records: Records, i: int, half: Half) -> Half:
+        if self._topic.role == "inputs":
+            return replace(half, features=self._places.features(event))
+        places = self._places
+        said, score = places.prediction(event, records, i), places.score(event, records, i)
+        return replace(half, said=(said, score, truth_of(places.label(event, records, i)),
+                                   self._baselines(event, records, i)))  # fmt: skip
 
     def _time_of(self, event: dict[str, Any], records: Records, i: int, latest: int | None) -> int:
         written = self._places.time(event, records, i)
@@ -224,16 +249,49 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def _labels(found: Sequence[tuple[int, str, Truth, str | None, str | None]]) -> Labels | None:
+    if not found:
+        return None
+    position, ids, truths, models, versions = zip(*found, strict=True)
+    return Labels(np.array(position, dtype=np.intp), ids, truths, models, versions)
+
+
+def truth_of(written: Any) -> Truth | None:
+    """A label as it is kept, None where it is none; raises Unreadable for what no label can be."""
+    if written is None or written != written:
+        return None
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        return number if isfinite(number := _in_range(written)) else _no_label(written)
+    text = canonical(written)
+    return _no_label(written) if text is None else clean(text)
+
+
+def _in_range(value: int | float) -> int | float:
+    """An integer that 64 bits cannot hold is a number like any other: JSON readers differ in what they make of it."""
+    return _integer(str(value)) if isinstance(value, int) else value
+
+
+def _no_label(written: Any) -> NoReturn:
+    what = "an object" if isinstance(written, dict) else "an array" if isinstance(written, list) else "no finite number"
+    raise Unreadable("bad_label", f"the label is {what}, where one value belongs")
+
+
 def _batch(model: str, version: str, part: _Rows, position: NDArray[np.intp], times: NDArray[np.int64]) -> Batch:
+    rule = part.schema.outputs
+    said = outputs(rule, part.predictions, part.scores)
+    names = dict.fromkeys(name for baselines in part.baselines for name in baselines)
     return Batch(
         model=model,
         version=version,
         time=times[position],
         position=position,
         features={name: column(part.features, name, numeric) for name, numeric in part.schema.features.items()},
-        outputs=outputs(part.schema.outputs, part.predictions, part.scores),
+        outputs=said,
         unexpected=_unexpected(part),
         ids=part.ids,
+        label=told(rule, part.labels) if any(truth is not None for truth in part.labels) else None,
+        baselines={name: told(rule, [b.get(name) for b in part.baselines]) for name in names},
+        probabilities=per_class(rule, said["prediction"], part.scores),
     )
 
 

@@ -22,6 +22,7 @@ class Places:
         self.prediction = _getter(fields.prediction)
         self.score = _getter(fields.score)
         self.label = _getter(fields.label)
+        self.baselines = {name: _getter(place) for name, place in fields.baselines.items()}
         self.features = _features_getter(topic)
 
 

@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from math import nan
+from math import isfinite, nan
 from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
 import numpy as np
+import orjson
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 
@@ -25,7 +26,7 @@ from exporter.batch import Batch, Column, Numbers
 from exporter.config import Field, Topic
 from exporter.decode import Schema
 from exporter.decode.columns import canonical, texts
-from exporter.decode.outputs import outputs
+from exporter.decode.outputs import outputs, per_class, told
 from exporter.decode.times import MOST_SECONDS, SECOND, SHORTEST, parse_time
 
 _Category = str | int | float | bool | None
@@ -33,6 +34,7 @@ _NUMBER = float | None
 # What is only looked at for being there.
 _THERE = msgspec.Raw
 _ABSENT = msgspec.Raw(b"")
+_PLAIN = frozenset((str, int, bool, type(None)))
 # Unknown features that a decoder learns at the most.
 MOST_STRANGERS = 64
 
@@ -48,10 +50,12 @@ class Taken:
 
 @dataclass
 class _Node:
-    """An object on the way to a field. `leaves`: (JSON name, type, default), the features first."""
+    """An object on the way to a field. `leaves`: (JSON name, type, default), the features first. `optional`: only
+    labels and second opinions are in it, which most events may be without."""
 
     leaves: list[tuple[str, Any, Any]] = field(default_factory=list)
     children: dict[str, "_Node"] = field(default_factory=dict)
+    optional: bool = True
 
 
 # What msgspec does not take in the name of a field.
@@ -66,7 +70,8 @@ def can_name(name: str) -> bool:
 def fits(topic: Topic) -> bool:
     """Whether every field of the topic's events is in the value itself."""
     fields = topic.fields
-    places = (fields.id, fields.time, fields.model, fields.version, fields.prediction, fields.score)
+    said = (fields.prediction, fields.score, fields.label, *fields.baselines.values())
+    places = (fields.id, fields.time, fields.model, fields.version, *said)
     inside = all(place is None or place.kind in ("path", "const") for place in places)
     return topic.role == "predictions" and inside and fields.features is not None
 
@@ -103,9 +108,8 @@ class TypedDecoder:
         self._version = _leaf(root, topic.fields.version, _Category)
         self._prediction = _leaf(root, topic.fields.prediction, said)
         self._score = _leaf(root, topic.fields.score, score)
-        for place in (topic.fields.label, *topic.fields.baselines.values()):
-            if not holder and place is not None and place.kind == "path":
-                _leaf(root, Field("path", place.path[:1]), _THERE)
+        self._label = _optional(root, topic.fields.label)
+        self._baselines = {name: _optional(root, place) for name, place in topic.fields.baselines.items()}
         self._features = _path(holder)
         self._strange = [(name, attrgetter(_identifier(name))) for name in sorted(strangers)]
         self._decode = msgspec.json.Decoder(_struct(root, _node(root, holder))).decode
@@ -133,6 +137,9 @@ class TypedDecoder:
         fitting &= times >= 0
         if latest is not None:
             fitting &= times <= latest
+        truths = list(map(self._label, events))
+        if not _PLAIN.issuperset(map(type, truths)):
+            fitting &= [type(truth) in _PLAIN or (isinstance(truth, float) and isfinite(truth)) for truth in truths]
         if self._needs_id:
             fitting &= np.array([bool(id_) or id_ == 0 for id_ in map(self._id, events)], dtype=bool)
         if not fitting.all():
@@ -149,15 +156,22 @@ class TypedDecoder:
             for row, found in enumerate(map(getter, features))
             if len(memoryview(found))
         ]
+        rule = self.schema.outputs
+        scores = list(map(self._score, events))
+        said = outputs(rule, list(map(self._prediction, events)), scores)
+        labels = list(map(self._label, events))
         return Batch(
             self.model,
             self.version,
             taken.times,
             position,
             self._columns(list(map(astuple, features))),
-            outputs(self.schema.outputs, list(map(self._prediction, events)), list(map(self._score, events))),
+            said,
             tuple(unexpected),
             list(map(_id_text, map(self._id, events))) if self._needs_id else None,
+            told(rule, labels) if any(truth is not None for truth in labels) else None,
+            {name: told(rule, list(map(get, events))) for name, get in self._baselines.items()},
+            per_class(rule, said["prediction"], scores),
         )
 
     def _columns(self, cells: list[tuple[Any, ...]]) -> dict[str, Column]:
@@ -176,22 +190,39 @@ class TypedDecoder:
         return columns
 
 
-def _node(root: _Node, path: Sequence[str]) -> _Node:
+def _node(root: _Node, path: Sequence[str], optional: bool = False) -> _Node:
     for name in path:
         root = root.children.setdefault(name, _Node())
+        root.optional &= optional
     return root
 
 
 Getter = Callable[[Any], Any]
 
 
-def _leaf(root: _Node, place: Field | None, kind: Any) -> Getter:
+def _optional(root: _Node, place: Field | None) -> Getter:
+    """A label or a second opinion; what is also a feature that nobody looks at is read where it stands."""
+    getter = _leaf(root, place, _Category, optional=True)
+
+    def read(event: Any) -> Any:
+        found = getter(event)
+        if isinstance(found, msgspec.Raw):
+            return orjson.loads(memoryview(found)) if len(memoryview(found)) else None
+        return found
+
+    if place is None or place.kind != "path":
+        return getter
+    leaves = _node(root, place.path[:-1], optional=True).leaves
+    return read if (place.path[-1], _THERE) in [(name, kind) for name, kind, _ in leaves] else getter
+
+
+def _leaf(root: _Node, place: Field | None, kind: Any, optional: bool = False) -> Getter:
     """Add a field to the structs; returns what reads it."""
     if place is None:
         return _constant(None)
     if place.kind == "const":
         return _constant(place.value)
-    node = _node(root, place.path[:-1])
+    node = _node(root, place.path[:-1], optional)
     if all(name != place.path[-1] for name, _, _ in node.leaves) and place.path[-1] not in node.children:
         node.leaves.append((place.path[-1], kind, _ABSENT if kind is _THERE else None))
     return _path(place.path)
@@ -215,7 +246,10 @@ def _struct(node: _Node, holder: _Node) -> type[msgspec.Struct]:
     features are (`holder`), a name that is not expected is no fit either."""
     names = {_identifier(name): name for name, _, _ in node.leaves} | {_identifier(n): n for n in node.children}
     fields: list[Any] = [(_identifier(name), kind, default) for name, kind, default in node.leaves]
-    fields += [(_identifier(name), _struct(child, holder)) for name, child in node.children.items()]
+    for name, child in node.children.items():
+        made = _struct(child, holder)
+        absent = msgspec.field(default_factory=made) if child.optional else msgspec.NODEFAULT
+        fields.append((_identifier(name), made, absent))
     strict = node is holder
     return msgspec.defstruct("Event", fields, rename=names, gc=False, kw_only=True, forbid_unknown_fields=strict)
 

@@ -57,9 +57,14 @@ def told(decoded: Decoded, labelled: bool = False) -> list[Any]:
             (name, cells(c))
             for name, c in sorted({**batch.features, **{f"→{n}": c for n, c in batch.outputs.items()}}.items())
         ]
+        columns += [(f"→baseline {name}", cells(c)) for name, c in batch.baselines.items()]
+        if batch.label is not None:
+            columns += [("→label", [None if cell in ("missing", -1) else cell for cell in cells(batch.label)])]
+        if batch.probabilities is not None:
+            columns += [(f"→p{i}", cells(Numbers(row))) for i, row in enumerate(batch.probabilities)]
         assert list(batch.time) == [decoded.time[position] for position in batch.position]
         for row, position in enumerate(batch.position.tolist()):
-            own = {name: column[row] for name, column in columns}
+            own = {name: column[row] for name, column in columns if name != "→label" or column[row] is not None}
             if labelled:
                 assert batch.ids is not None
                 own["→id"] = batch.ids[row]
@@ -134,6 +139,56 @@ def test_an_event_is_decoded_alike_before_and_after_many_others(values: list[byt
     assert told(warm.decode(records(values), NOW), labelled) == told(
         decoder(labelled).decode(records(values), NOW), labelled
     )
+
+
+LABELLED = {
+    "beside": {"label": "label", "baselines": {"expert": "expert"}},
+    "within": {"label": "truth.late.label", "baselines": {"expert": "truth.expert", "other": "features.secret"}},
+    "unknown": {"label": "features.new", "baselines": {"c": "features.c", "x": "features.x"}},
+    "dot": {"features": ".", "label": "truth.label", "baselines": {"expert": "expert"}},
+    "with the score": {"score": "out.score", "label": "out.label"},
+}
+MULTICLASS = Schema({"x": True, "c": False}, frozenset({"secret"}), OutputRule("multiclass", ("red", "0", "blue")))
+REGRESSION = Schema({"x": True, "c": False}, frozenset({"secret"}), OutputRule("regression"))
+truths = st.one_of(cell, st.sampled_from([0, 1, "1", True, 1.5]))
+late = st.one_of(truths, st.fixed_dictionaries({}, optional={"label": truths}))
+within = st.fixed_dictionaries({}, optional={"label": truths, "expert": truths, "late": late})
+shares = st.dictionaries(st.sampled_from(["red", "0", "blue", "new"]), st.floats(0, 1.1))
+labelled_features = st.fixed_dictionaries(
+    {"x": st.just(0.5)}, optional={"c": st.just("red"), "new": truths, "secret": truths}
+)
+labelled_events = st.fixed_dictionaries(
+    {"timestamp": st.just(TIME), "model": st.just("m"), "features": labelled_features},
+    optional={
+        "label": truths,
+        "expert": truths,
+        "x": st.just(1),
+        "out": st.fixed_dictionaries({"score": st.just(0.5)}, optional={"label": truths}),
+        "truth": st.one_of(truths, within),
+        "prediction": st.one_of(st.sampled_from(["red", "blue", 0, 7]), cell),
+        "score": st.one_of(st.just(0.5), shares, cell),
+    },
+)
+
+
+@given(
+    st.lists(labelled_events.map(lambda e: json.dumps(e).encode("utf-8", "surrogatepass")), max_size=6),
+    st.sampled_from([SCHEMA, MULTICLASS, REGRESSION]),
+    st.sampled_from(list(LABELLED)),
+)
+def test_labels_and_second_opinions_are_read_alike_by_both_decoders(
+    values: list[bytes | None], schema: Schema, where: str
+) -> None:
+    topic = Topic.model_validate({"role": "predictions", "fields": LABELLED[where]})
+    plain = {"timestamp": TIME, "model": "m", "features": {"x": 1}, "x": 1, "out": {"score": 0.5}}
+    warm = decoder(topic=topic, schema=schema)
+    for _ in range(2):  # the second time it has learned which features are new
+        warm.decode(records([json.dumps(plain | {"features": {"x": 1, "new": 1}}).encode()] * 3), NOW)
+    assert warm._typed is not None
+    bare = records([json.dumps(plain).encode()])
+    assert len(warm._typed.take(bare.values, 10**6, None).rows) == 1, "events without a label are read fast"
+    expected = decoder(topic=topic, schema=schema).decode(records(values), NOW)
+    assert told(warm.decode(records(values), NOW)) == told(expected)
 
 
 @given(st.lists(value(), max_size=6))
