@@ -6,24 +6,27 @@ What is published was saved before, so no counter steps back after a crash; a pa
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from copy import deepcopy
 from dataclasses import replace
-from typing import get_args
+from math import inf
+from typing import Any, get_args
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from exporter import __version__
-from exporter.batch import Batch
+from exporter.batch import Batch, Outcomes
 from exporter.config import Config
 from exporter.counters import Counters
 from exporter.decode import Reason, Reject, decoders
 from exporter.evaluation import Evaluation
 from exporter.health import Health
+from exporter.labels import Kind, LabelJoin, Rule
 from exporter.log import Bounded
 from exporter.metrics import Prefixes, Samples, SeriesLimit, Snapshot, process_metrics, render
+from exporter.reference import QUANTILES
 from exporter.sources import Partition, Records, Source
 from exporter.state import META, SCHEMA, StateError, Store, saved_meta
 from exporter.statistics import STATISTICS
@@ -37,12 +40,19 @@ REASONS = get_args(Reason)
 _COUNTERS = b"counters"
 # A replay goes through many blocks between two ticks; saved blocks need no memory.
 MOST_UNSAVED = 256
+# A row that waits is 200 bytes in memory until it is saved.
+MOST_UNSAVED_ROWS = 50_000
+# Ids that expire at a time, and how long a turn may go on with it.
+EXPIRED_AT_A_TIME = 500
+EXPIRY_SECONDS = 0.02
 # Versions of a model that lost their place and are remembered, so that their counters go on when they speak again.
 MOST_REMEMBERED = 1000
 # Unexpected features that one line of the log names.
 MOST_TOLD = 10
 # Cells decoded at a time: columns pay from about 2,000 rows on, and 200,000 cells need some 20 MB meanwhile.
 MOST_CELLS = 200_000
+
+_NOTHING_SAVED: dict[str, Any] = {"positions": [], "highs": [], "closed": None, "followed": None, "latest": []}
 
 
 class App:
@@ -71,6 +81,7 @@ class App:
         self._told: dict[tuple[str, str], set[str]] = {}
         self._limit = SeriesLimit(config.limits.series)
         self._predicting = {name for name, topic in config.topics.items() if topic.role in ("predictions", "inputs")}
+        self._labelled = any(topic.role == "labels" for topic in config.topics.values())
         self.health = Health(started=now(), last_reload=now())
         self.turned = time.monotonic()
         self._next_tick = self.turned
@@ -83,14 +94,20 @@ class App:
         self.view = self._view([])
 
     def _load(self, references: References) -> None:
-        meta = saved_meta(self.store) or {"positions": [], "highs": [], "closed": None, "latest": []}
+        meta = saved_meta(self.store) or _NOTHING_SAVED
         self.positions = {Partition(topic, number): at for topic, number, at in meta["positions"]}
         known = self.config.topics
         highs = {Partition(topic, number): at for topic, number, at in meta["highs"] if topic in known}
         self.watermark = Watermark(self.config.pane.ns, self.config.lateness.ns, highs, meta["closed"])
+        # Nothing expires before topics of labels and outputs are as far.
+        self.followers = Watermark(self.config.pane.ns, self.config.lateness.ns, highs, meta["followed"])
         self.latest: dict[tuple[str, str], int] = {(model, version): at for model, version, at in meta["latest"]}
         self.counters = Counters(self.store.get(_COUNTERS))
         self.versions = Versions(self.config, references, self.store)
+        rules = {
+            name: Rule(model.labels.horizon.ns, model.labels.capacity) for name, model in self.config.models.items()
+        }
+        self.join = LabelJoin(rules, self.store, self.counters, self._counted_as, self._labelled)
         for topic in self.config.topics:
             self.counters.add("drift_exporter_records_total", topic, by=0)
             self.counters.add("drift_exporter_skipped_records_total", topic, by=0)
@@ -98,6 +115,8 @@ class App:
                 self.counters.add("drift_exporter_rejected_records_total", topic, reason, by=0)
             if topic in self._predicting:
                 self.counters.add("drift_exporter_late_events_total", topic, by=0)
+            if self.config.topics[topic].role == "labels":
+                self.counters.add("drift_exporter_labels_unmatched_total", topic, by=0)
         self.source.seek(self.positions)
         widest = max((len(r.features) for by in references.values() for r in by.values()), default=1)
         self._most_rows = max(512, MOST_CELLS // max(1, widest))
@@ -134,12 +153,16 @@ class App:
         """
         records = list(polled)
         self.health.last_poll = self._now()
-        self.watermark.expect(partition for partition in self.source.lag() if partition.topic in self._predicting)
+        for partition in self.source.lag():
+            (self.watermark if partition.topic in self._predicting else self.followers).expect([partition])
         for whole in records:
             for part in whole.parts(self._most_rows):
                 for run in cut(part):
                     self.absorb(run)
+                if self.join.unsaved() > MOST_UNSAVED_ROWS:
+                    self.save()
         self._settle()
+        self._expire(EXPIRY_SECONDS)
         if self.versions.unsaved_blocks() > MOST_UNSAVED:
             self.save()
 
@@ -176,7 +199,13 @@ class App:
             self._count(decoded.batches, before)
             self._feed()
         else:
-            self.watermark.note(records.partition, decoded.time, now)
+            _, closed = self.followers.observe(records.partition, decoded.time, now, self.turned)
+            if decoded.labels is not None:
+                place = decoded.labels.position
+                expired = np.minimum(closed, _or_never(self.watermark.closed))
+                self.join.labels(decoded.labels, decoded.time[place], topic, expired[place])
+        for kind, found in self.join.outcomes():
+            self._outcomes(kind, found)
         self.positions[records.partition] = records.next_offset
 
     def _count(self, batches: Sequence[Batch], before: NDArray[np.int64]) -> None:
@@ -208,6 +237,7 @@ class App:
             oldest = min(silent, key=lambda key: (self.latest[key], key))
             del self.latest[oldest]
             self.counters.forget(*oldest)
+            self.join.forget(*oldest)
 
     def _add(self, batches: Iterable[Batch], start: int, end: int, before: NDArray[np.int64]) -> None:
         """Rows whose place among the decoded events is in [start, end)."""
@@ -218,6 +248,9 @@ class App:
             newest = int(batch.time.max())
             known = self.versions.get((batch.model, batch.version))
             key = (batch.model, batch.version if known else OTHER_VERSION)
+            batch = batch.only(self._joined(key, batch, before[batch.position]))
+            if not len(batch.time):
+                continue
             self.counters.add("model_predictions_total", *key, by=len(batch.time))
             self.latest[key] = max(newest, self.latest.get(key, newest))
             if known is not None:
@@ -225,6 +258,43 @@ class App:
                 if known.scores is not None:
                     in_time = batch.time >= before[batch.position]
                     known.scores.add(places[:, in_time], batch.time[in_time])
+
+    def _joined(self, key: tuple[str, str], batch: Batch, before: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """bool[n]: which rows are no duplicates; they wait for their label, or have it."""
+        schema = self.versions.schema_of(batch.model, batch.version)
+        assert schema is not None, "a batch is of a known model"
+        slices = np.zeros((0, len(batch.time)), dtype=np.int16)
+        kind = Kind(*key, schema.outputs.task, schema.outputs.classes, "")
+        if not self._labelled:
+            self.join.told(batch, kind, slices)
+            return np.ones(len(batch.time), dtype=bool)
+        for name in ("labels_matched", "labels_replaced", "predictions_duplicate"):
+            self.counters.add(f"model_{name}_total", *key, by=0)
+        for reason in ("horizon", "capacity"):
+            self.counters.add("model_predictions_expired_total", *key, reason, by=0)
+        return self.join.predictions(batch, kind, slices, np.minimum(before, self._followed()))
+
+    def _counted_as(self, model: str, version: str) -> tuple[str, str]:
+        """Versions that are long forgotten count with those that never had a place."""
+        here = self.versions.get((model, version)) is not None or (model, version) in self.latest
+        return model, version if here else OTHER_VERSION
+
+    def _outcomes(self, kind: Kind, found: Outcomes) -> None:
+        """Predictions whose label is known now; those of a version that lost its place are seen nowhere."""
+
+    def _followed(self) -> int:
+        """How far topics of labels and outputs are; a recorded one that has ended holds nothing back."""
+        if self.source.recorded and self.followers.free:
+            return np.iinfo(np.int64).max
+        return _or_never(self.followers.closed)
+
+    def _expire(self, seconds: float = inf) -> None:
+        """Let go of predictions and labels that nothing can meet any more, for so long at the most."""
+        before = min(_or_never(self.watermark.closed), self._followed())
+        ends = time.monotonic() + seconds
+        while self.join.expire(before, EXPIRED_AT_A_TIME) and time.monotonic() < ends:
+            if self.join.unsaved() > MOST_UNSAVED_ROWS:
+                self.save()
 
     def _advance(self, closed: int | None) -> None:
         if closed is not None:
@@ -242,6 +312,8 @@ class App:
         lag = self.source.lag()
         behind = {partition: n for partition, n in lag.items() if partition.topic in self._predicting}
         self.watermark.settle(behind, self._clock(), self.turned, self.source.ended())
+        following = {partition: n for partition, n in lag.items() if partition.topic not in self._predicting}
+        self.followers.settle(following, self._clock(), self.turned, self.source.ended())
         self._advance(self.watermark.closed)
         self._feed()
         self.health.lag = lag
@@ -293,17 +365,20 @@ class App:
         """Everything that is published of what was counted, as of now."""
         began = time.perf_counter()
         self._advance(self.watermark.closed)
+        if self.source.recorded:
+            self._expire()  # a recorded stream has no hurry, and its pages depend on its events alone
         versions = list(self._shown())
         keys = {key for key, _ in versions} | {(model, OTHER_VERSION) for model in self.config.models}
         self._prefixes.keep(keys)
         evaluation = Evaluation(self._prefixes, frozenset(self.config.metrics.disable))
         topics = self.config.topics
         evaluation.samples.update(
-            self.counters.samples(lambda name, of: of in keys if name.startswith("model_") else of[0] in topics)
+            self.counters.samples(lambda name, of: of[:2] in keys if name.startswith("model_") else of[0] in topics)
         )
         for key, at in sorted(self.latest.items()):
             if key in keys:
                 evaluation.add("model_last_prediction_timestamp_seconds", key, [()], [at / 1e9])
+        self._add_labels(evaluation, keys)
         for key, known in versions:
             shown = {name: f.categories for name, f in self.config.models[key[0]].features.items()}
             evaluation.add_version(key, known, self.counters.get("model_predictions_total", *key), shown)
@@ -320,6 +395,19 @@ class App:
         self.health.evaluation_seconds = time.perf_counter() - began
         return evaluation
 
+    def _add_labels(self, evaluation: Evaluation, keys: Set[tuple[str, str]]) -> None:
+        """What waits, and how long labels took."""
+        waiting = dict.fromkeys([key for key, _ in self._shown()], 0) if self._labelled else {}
+        for key, count in self.join.waiting().items():
+            counted = self._counted_as(*key)
+            waiting[counted] = waiting.get(counted, 0) + count
+        for key in sorted(waiting.keys() & keys):
+            evaluation.add("model_predictions_waiting", key, [()], [waiting[key]])
+        for key, delays in sorted(self.join.delays().items()):
+            if key in keys:
+                found = delays.quantiles(QUANTILES).tolist()
+                evaluation.add("model_label_delay_seconds", key, [(f"{q:g}",) for q in QUANTILES[: len(found)]], found)
+
     def _tell_strangers(self, key: tuple[str, str], names: Iterable[str]) -> None:
         """Log which features the reference does not know, when others than before have come."""
         strangers = set(names) - self._told.get(key, set())
@@ -333,7 +421,12 @@ class App:
         """All but those that were silent for the longest window: they are kept, so that none of their counters steps
         back when they speak again."""
         closed = self.watermark.closed
-        return ((key, known) for key, known in self.versions if closed is None or not known.series.retired(closed))
+        waiting = self.join.waiting()
+        return (
+            (key, known)
+            for key, known in self.versions
+            if closed is None or not known.series.retired(closed) or waiting.get(key)
+        )
 
     def save(self) -> bool:
         """One atomic write of all that changed; False, and the trouble in `health`, where it failed."""
@@ -343,9 +436,10 @@ class App:
             "positions": [[*partition, at] for partition, at in self.positions.items()],
             "highs": [[*partition, at] for partition, at in self.watermark.highs.items()],
             "closed": self.watermark.closed,
+            "followed": self.followers.closed,
             "latest": [[*key, at] for key, at in self.latest.items()],
         }
-        rows = {META: orjson.dumps(meta), _COUNTERS: self.counters.pack(), **self.versions.rows()}
+        rows = {META: orjson.dumps(meta), _COUNTERS: self.counters.pack(), **self.versions.rows(), **self.join.rows()}
         try:
             self.store.write(rows)
         except StateError as error:
@@ -358,6 +452,7 @@ class App:
             log.info("the state is saved again, reading goes on")
             self.health.save_problem = None
         self.versions.saved()
+        self.join.saved()
         self.source.commit(self.positions)
         self.health.last_save = self._now()
         self.health.state_bytes = self.store.bytes_used()
@@ -401,3 +496,7 @@ class App:
         """Give back source and store."""
         self.source.close()
         self.store.close()
+
+
+def _or_never(closed: int | None) -> int:
+    return NEVER if closed is None else closed

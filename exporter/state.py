@@ -4,7 +4,7 @@ Positions in the log are rows like the counts, so the two cannot disagree after 
 twice.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,6 +39,9 @@ class Store(Protocol):
 
     def get(self, key: bytes) -> bytes | None: ...
 
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        """The value of each key, None where there is none; for many keys cheaper than one by one."""
+
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Rows whose key begins with `prefix`, in order of their keys."""
 
@@ -58,6 +61,9 @@ class MemoryStore:
 
     def get(self, key: bytes) -> bytes | None:
         return self.rows.get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        return list(map(self.rows.get, keys))
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         for key in sorted(key for key in self.rows if key.startswith(prefix)):
@@ -113,6 +119,14 @@ class RocksStore:
         except Exception as error:
             raise StateError(_explained(self.path, error)) from None
         return value
+
+    def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        """Raises StateError where a row cannot be read."""
+        try:
+            values: list[bytes | None] = list(self._db.get(list(keys)) or ())
+        except Exception as error:
+            raise StateError(_explained(self.path, error)) from None
+        return values
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Raises StateError where a row cannot be read."""
@@ -201,6 +215,10 @@ def _options() -> Options:
     options.set_max_total_wal_size(4 * _MEMTABLE)
     table = BlockBasedOptions()
     table.set_block_cache(Cache(_CACHE))
+    # Most ids that are looked for are new: 0.6 µs to know that, where looking takes 3.4. Filters count as cache.
+    table.set_bloom_filter(10, False)
+    options.set_memtable_whole_key_filtering(True)
+    options.set_memtable_prefix_bloom_ratio(0.1)
     options.set_block_based_table_factory(table)
     return options
 

@@ -16,12 +16,14 @@ NEVER = np.iinfo(np.int64).min
 @dataclass
 class Watermark:
     """`highs`: the highest event time seen in each partition, never beyond the clock when live; saved with the shard.
-    `closed`: the end of the last closed pane, None before there is one; it never goes back."""
+    `closed`: the end of the last closed pane, None before there is one; it never goes back. `free`: whether no
+    partition held it back when that was last looked at."""
 
     pane: int
     lateness: int
     highs: dict[Partition, int] = field(default_factory=dict)
     closed: int | None = None
+    free: bool = False
     _counted: set[Partition] = field(default_factory=set)
     _known: set[Partition] = field(default_factory=set)
     _last_heard: dict[Partition, float] = field(default_factory=dict)
@@ -30,6 +32,7 @@ class Watermark:
         """A partition not yet read holds the watermark back until `settle` says that there is nothing in it."""
         fresh = set(partitions) - self._known
         self._counted |= fresh
+        self.free &= not fresh
         self._known |= fresh
 
     def observe(
@@ -75,6 +78,7 @@ class Watermark:
         recorded stream closes its last pane, and time stands still.
         """
         self._counted = {p for p, behind in lag.items() if not self._left(p, behind, now, monotonic)}
+        self.free = not self._counted
         if self._counted:
             highs = [self.highs.get(p) for p in self._counted]
             if any(high is None for high in highs):

@@ -17,7 +17,7 @@ ROOMS: dict[str, set[str]] = {
     "decode": {"batch", "config", "reference", "sources"},
     "summaries": {"batch"},
     "state": {"summaries"},
-    "labels": {"batch", "state"},
+    "labels": {"batch", "counters", "decode", "state", "summaries"},
     "reference": {"summaries"},
     "references": {"config", "reference", "summaries"},
     "watermark": {"sources"},

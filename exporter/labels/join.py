@@ -1,0 +1,379 @@
+"""Predictions wait, by id, for their label; labels wait for predictions that come after them.
+
+Whether the two meet is decided by their times alone: they are no further apart than the horizon. So it does not
+matter which came first, nor in how many pieces the log was read.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress, islice
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from exporter.batch import Batch, Outcomes
+from exporter.counters import Counters
+from exporter.decode import Labels, Truth
+from exporter.labels.delays import Delays
+from exporter.labels.due import SPANS, Line
+from exporter.labels.found import Found, said_of, scores_of, truths_of
+from exporter.labels.kinds import Kind, Kinds
+from exporter.labels.rows import PREFIX, Label, Prediction, Row, decode, encode, key_of, text_of
+from exporter.state import Store
+
+log = logging.getLogger(__name__)
+
+META = b"labels"
+# Of one id. Whoever gives everything the same id must not make a row that grows without end.
+MOST_OF_AN_ID = 100
+_CHUNK = 512
+_UNREAD: Any = object()
+_ALL = 2**62
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Of one model: `horizon` in nanoseconds; `capacity`, how many predictions wait at the most."""
+
+    horizon: int
+    capacity: int
+
+
+class LabelJoin:
+    """`rules` by model. `counted`: (model, version) → under which name it counts. `waits`: whether any topic has
+    labels; without one predictions wait for nothing."""
+
+    def __init__(
+        self,
+        rules: Mapping[str, Rule],
+        store: Store,
+        counters: Counters,
+        counted: Callable[[str, str], tuple[str, str]],
+        waits: bool,
+    ) -> None:
+        self._rules = rules
+        self._store = store
+        self._counters = counters
+        self._counted = counted
+        self._waits = waits
+        self._longest = max(rule.horizon for rule in rules.values())
+        self._room = sum(rule.capacity for rule in rules.values())
+        self._changed: dict[bytes, bytes | None] = {}
+        self.found = Found()
+        self._load()
+
+    def _load(self) -> None:
+        saved = orjson.loads(self._store.get(META) or b"{}")
+        self._run: int = saved.get("run", 0)
+        self.kinds = Kinds.unpack(saved["kinds"]) if saved else Kinds()
+        self._topics: list[str] = saved.get("topics", [])
+        self._labels: int = saved.get("labels", 0)
+        self._cursors = {(line, what): (time, bytes.fromhex(key)) for line, what, time, key in saved.get("cursors", [])}
+        # A line a model, and one for what names no model: labels.
+        self._names: list[str] = saved.get("lines", [])
+        self._lines: dict[str, Line] = {}
+        for name in [*self._names, *sorted({"", *self._rules} - set(self._names))]:
+            self._line(name).load()
+            if name and name not in self._rules and len(self._line(name)):
+                log.warning("model %s is no longer configured: its predictions that wait are dropped", name)
+
+    def _line(self, name: str) -> Line:
+        if name not in self._lines:
+            if name not in self._names:
+                self._names.append(name)
+            horizon = self._rules[name].horizon if name in self._rules else self._longest
+            self._lines[name] = Line(self._names.index(name), horizon // SPANS, self._store)
+        return self._lines[name]
+
+    def _horizon(self, model: str) -> int:
+        """Negative where the model is no longer configured."""
+        rule = self._rules.get(model)
+        return -_ALL if rule is None else rule.horizon
+
+    # What comes
+
+    def predictions(
+        self, batch: Batch, kind: Kind, slices: NDArray[np.int16], before: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Take up the predictions of one version; returns bool[n], which of them are no duplicates.
+
+        `slices`: int16[slices, n]. `before`: int64[n], until when everything had expired when the row came.
+        """
+        assert batch.ids is not None, "an event without an id is rejected where labels are configured"
+        number, horizon = self.kinds.number(kind), self._horizon(kind.model)
+        keys = list(map(key_of, batch.ids))
+        read = self._read(keys)
+        made = self._made(batch, kind, number, slices)
+        truths: list[Truth | None] = [None] * len(keys) if batch.label is None else truths_of(batch.label)
+        fresh = np.ones(len(keys), dtype=bool)
+        waiting = 0
+        for i, (key, prediction, truth, passed) in enumerate(zip(keys, made, truths, before.tolist(), strict=True)):
+            data = self._changed.get(key, _UNREAD)
+            if data is _UNREAD:
+                data = read.get(key)
+            if data is None and truth is None and prediction.time + horizon >= passed:
+                self._changed[key] = encode(Row([prediction]))
+                waiting += 1
+                continue
+            row = Row([]) if data is None else decode(data)
+            fresh[i] = self._take_up(row, prediction, truth, passed)
+            self._put(key, row)
+        self.kinds.waiting[number] += waiting
+        digests = [key[len(PREFIX) :] for key in compress(keys, fresh.tolist())]
+        self._line(kind.model).add(batch.time[fresh], b"".join(digests))
+        self._bound(kind.model, int(batch.time.min()))
+        return fresh
+
+    def _take_up(self, row: Row, prediction: Prediction, truth: Truth | None, passed: int) -> bool:
+        """Whether it is no duplicate. Versions come one after the other, not in the order of the log: so what has
+        expired by now is passed over, not removed."""
+        kind = self.kinds.kinds[prediction.kind]
+        horizon = self._horizon(kind.model)
+        for other in row.predictions:
+            near = abs(other.time - prediction.time) <= horizon and other.time + horizon >= passed
+            if near and self._identity(other) == self._identity(prediction):
+                self._count("model_predictions_duplicate_total", kind)
+                return False
+        prediction.settled = not self._waits
+        row.predictions.append(prediction)
+        (self.kinds.waiting if prediction.waits else self.kinds.settled)[prediction.kind] += 1
+        if truth is not None:
+            self._meet(prediction, prediction.time, truth)
+        for label in sorted(row.labels, key=lambda label: (label.time, text_of(label.truth))):
+            if label.time + self._longest >= passed:
+                self._try(prediction, label)
+        if prediction.time + horizon < passed:
+            self._drop(row, prediction, "horizon")
+        if len(row.predictions) > MOST_OF_AN_ID:
+            self._drop(row, min(row.predictions, key=lambda p: p.time), "capacity")
+        return True
+
+    def _identity(self, prediction: Prediction) -> tuple[str, str]:
+        kind = self.kinds.kinds[prediction.kind]
+        return kind.model, prediction.version or kind.version
+
+    def told(self, batch: Batch, kind: Kind, slices: NDArray[np.int16]) -> None:
+        """Predictions that carry their label, where none waits for another. `slices`: int16[slices, n]."""
+        if batch.label is None:
+            return
+        number = self.kinds.number(kind)
+        truths = truths_of(batch.label)
+        for prediction, truth in zip(self._made(batch, kind, number, slices), truths, strict=True):
+            if truth is not None:
+                prediction.settled = True
+                self._meet(prediction, prediction.time, truth)
+
+    def _made(self, batch: Batch, kind: Kind, number: int, slices: NDArray[np.int16]) -> Iterator[Prediction]:
+        n = len(batch.time)
+        version = batch.version if batch.version != kind.version else ""
+        codes = list(map(bytes, np.ascontiguousarray(slices.T))) if len(slices) else [b""] * n
+        said, scores = said_of(batch.outputs["prediction"]), scores_of(batch)
+        return map(Prediction, [number] * n, batch.time.tolist(), said, scores, codes, [version] * n)
+
+    def labels(self, labels: Labels, time: NDArray[np.int64], topic: str, before: NDArray[np.int64]) -> None:
+        """Take up labels. `time` and `before`: int64[n], their own times, and until when everything had expired when
+        each came."""
+        if topic not in self._topics:
+            self._topics.append(topic)
+        number = self._topics.index(topic)
+        keys = list(map(key_of, labels.ids))
+        read = self._read(keys)
+        made = map(Label, time.tolist(), labels.truths, [number] * len(keys), labels.models, labels.versions)
+        for key, label, passed in zip(keys, made, before.tolist(), strict=True):
+            data = self._changed.get(key, _UNREAD)
+            if data is _UNREAD:
+                data = read.get(key)
+            row = Row([]) if data is None else decode(data)
+            for prediction in row.predictions:
+                if prediction.time + self._horizon(self._identity(prediction)[0]) >= passed:
+                    self._try(prediction, label)
+            row.labels.append(label)
+            self._labels += 1
+            if label.time + self._longest < passed:
+                self._forget(row, label)
+            if len(row.labels) > MOST_OF_AN_ID:
+                self._forget(row, min(row.labels, key=lambda label: label.time))
+            self._put(key, row)
+        self._line("").add(time, b"".join(key[len(PREFIX) :] for key in keys))
+        self._bound_labels(int(time.min()))
+
+    def _try(self, prediction: Prediction, label: Label) -> None:
+        model, version = self._identity(prediction)
+        if label.model not in (None, model) or label.version not in (None, version):
+            return
+        if abs(label.time - prediction.time) <= self._horizon(model):
+            label.met = True
+            self._meet(prediction, label.time, label.truth)
+
+    def _meet(self, prediction: Prediction, time: int, truth: Truth) -> None:
+        """A label of the prediction: its first, a better one, or one that comes too late to count."""
+        kind = self.kinds.kinds[prediction.kind]
+        delays = self.kinds.delays.setdefault((kind.model, kind.version), Delays())
+        if prediction.truth is None:
+            self._count("model_labels_matched_total", kind)
+            if prediction.waits:
+                self.kinds.waiting[prediction.kind] -= 1
+                self.kinds.settled[prediction.kind] += 1
+            delays.add(time - prediction.time)
+            prediction.labelled, prediction.truth, prediction.first = time, truth, time
+            self.found.add(prediction, 1, first=True)
+            return
+        self._count("model_labels_replaced_total", kind)
+        if time < prediction.first:
+            delays.add(prediction.first - prediction.time, -1)
+            delays.add(time - prediction.time)
+            prediction.first = time
+        if (time, text_of(truth)) > (prediction.labelled, text_of(prediction.truth)):
+            self.found.add(prediction, -1, first=False)
+            prediction.labelled, prediction.truth = time, truth
+            self.found.add(prediction, 1, first=False)
+
+    def outcomes(self) -> Iterator[tuple[Kind, Outcomes]]:
+        """What was found since the last call."""
+        return self.found.take(self.kinds.kinds)
+
+    # What goes
+
+    def expire(self, before: int, most: int = _ALL) -> int:
+        """Let go of what had its horizon before `before`, `most` ids at the most; returns how many were looked at."""
+        done = 0
+        for name, line in list(self._lines.items()):
+            horizon = self._longest if name == "" else self._horizon(name)
+            while done < most and (digests := line.take(before - horizon, min(_CHUNK, most - done))):
+                for key, row in self._rows(digests):
+                    self._expire(row, before)
+                    self._put(key, row)
+                done += len(digests)
+        return done
+
+    def _expire(self, row: Row, before: int) -> None:
+        for prediction in row.predictions[:]:
+            if prediction.time + self._horizon(self.kinds.kinds[prediction.kind].model) < before:
+                self._drop(row, prediction, "horizon")
+        for label in row.labels[:]:
+            if label.time + self._longest < before:
+                self._forget(row, label)
+
+    def _drop(self, row: Row, prediction: Prediction, reason: str) -> None:
+        row.predictions.remove(prediction)
+        kind = self.kinds.kinds[prediction.kind]
+        if prediction.waits:
+            self.kinds.waiting[prediction.kind] -= 1
+            if kind.model in self._rules:
+                self._count("model_predictions_expired_total", kind, reason)
+        else:
+            self.kinds.settled[prediction.kind] -= 1
+
+    def _forget(self, row: Row, label: Label) -> None:
+        row.labels.remove(label)
+        self._labels -= 1
+        if not label.met:
+            self._counters.add("drift_exporter_labels_unmatched_total", self._topics[label.topic])
+
+    def _bound(self, model: str, oldest: int) -> None:
+        """At most so many of a model as it has room for wait; as many may be kept that have their label. `oldest`: of
+        those that have just come."""
+        for what, counts in (("waiting", self.kinds.waiting), ("settled", self.kinds.settled)):
+            cursor = self._cursors.get((model, what))
+            if cursor is not None and oldest < cursor[0]:
+                self._cursors[model, what] = (oldest, b"")
+            while (over := self.kinds.kept(model, counts) - self._rules[model].capacity) > 0:
+                if not self._evict(model, what, over):
+                    break
+
+    def _bound_labels(self, oldest: int) -> None:
+        if oldest < self._cursors.get(("", "labels"), (0, b""))[0]:
+            self._cursors["", "labels"] = (oldest, b"")
+        while self._labels > self._room and self._evict("", "labels", self._labels - self._room):
+            pass
+
+    def _evict(self, line: str, what: str, most: int) -> bool:
+        """Drop the oldest, `most` of them at the most, of the next few that were not looked at; False where there are
+        none."""
+        since = self._cursors.get((line, what), (0, b""))
+        entries = list(islice(self._line(line).walk(since), max(_CHUNK, min(most, 8 * _CHUNK))))
+        if not entries:
+            return False
+        for (time, digest), (key, row) in zip(entries, self._rows([digest for _, digest in entries]), strict=True):
+            before = most
+            if what == "labels":
+                for label in [label for label in row.labels if label.time == time][:most]:
+                    self._forget(row, label)
+                    most -= 1
+            else:
+                for p in [p for p in row.predictions if p.time == time and p.waits == (what == "waiting")][:most]:
+                    if self.kinds.kinds[p.kind].model == line:
+                        self._drop(row, p, "capacity")
+                        most -= 1
+            self._cursors[line, what] = (time, digest)
+            if before != most:
+                self._put(key, row)
+            if most <= 0:
+                return True
+        time, digest = entries[-1]
+        self._cursors[line, what] = (time, digest + b"\0")
+        return True
+
+    # Rows
+
+    def _read(self, keys: Sequence[bytes]) -> dict[bytes, bytes | None]:
+        """Of those that have not changed since the last save, what is stored."""
+        missing = [key for key in keys if key not in self._changed]
+        return dict(zip(missing, self._store.get_many(missing), strict=True))
+
+    def _rows(self, digests: Sequence[bytes]) -> Iterator[tuple[bytes, Row]]:
+        keys = [PREFIX + digest for digest in digests]
+        read = self._read(keys)
+        for key in keys:
+            data = self._changed[key] if key in self._changed else read[key]
+            yield key, Row([]) if data is None else decode(data)
+
+    def _put(self, key: bytes, row: Row) -> None:
+        self._changed[key] = encode(row) if row.predictions or row.labels or row.halves else None
+
+    def _count(self, name: str, kind: Kind, *more: str) -> None:
+        self._counters.add(name, *self._counted(kind.model, kind.version), *more)
+
+    # What is published and saved
+
+    def waiting(self) -> dict[tuple[str, str], int]:
+        """How many predictions wait, by (model, version)."""
+        return dict(self.kinds.of_versions())
+
+    def delays(self) -> dict[tuple[str, str], Delays]:
+        """How long first labels took, by (model, version)."""
+        return self.kinds.delays
+
+    def forget(self, model: str, version: str) -> None:
+        """Drop what was counted of it; what waits goes on waiting."""
+        self.kinds.delays.pop((model, version), None)
+
+    def unsaved(self) -> int:
+        """Rows that have changed since the last save."""
+        return len(self._changed)
+
+    def rows(self) -> dict[bytes, bytes | None]:
+        """What must be written for the store to agree."""
+        meta = {
+            "run": self._run + 1,
+            "kinds": self.kinds.pack(),
+            "topics": self._topics,
+            "labels": self._labels,
+            "lines": self._names,
+            "cursors": [[line, what, time, key.hex()] for (line, what), (time, key) in self._cursors.items()],
+        }
+        rows: dict[bytes, bytes | None] = {META: orjson.dumps(meta)}
+        for line in self._lines.values():
+            rows |= line.rows(self._run + 1)
+        return rows | self._changed
+
+    def saved(self) -> None:
+        """`rows` were written."""
+        self._run += 1
+        self.kinds.tidy()
+        self._changed.clear()
+        for line in self._lines.values():
+            line.saved()
