@@ -1,4 +1,4 @@
-"""`python -m exporter.demo.kafka_feed`: the flights, into a Kafka that is there already; the producer of compose.yaml."""
+"""`python -m exporter.demo.kafka_feed`: the flights, into a Kafka that is there already; the producer of compose."""
 
 from __future__ import annotations
 
