@@ -4,13 +4,14 @@ import json
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -28,8 +29,14 @@ class Prometheus:
 
     def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """The instant vector of `expression` now: labels and value of each series."""
-        answer = self._get(f"/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
-        return [(one["metric"], float(one["value"][1])) for one in json.loads(answer)["data"]["result"]]
+        return [(one["metric"], float(one["value"][1])) for one in self.ask("query", query=expression)["result"]]
+
+    def ask(self, what: str, **words: object) -> Any:
+        """The data that `/api/v1/WHAT` answers with; a query that it refuses fails the test, saying why."""
+        try:
+            return json.loads(self._get(f"/api/v1/{what}?{urllib.parse.urlencode(words)}"))["data"]
+        except urllib.error.HTTPError as error:
+            pytest.fail(f"{what} {words}: {error.read().decode()}", pytrace=False)
 
     def wait_for(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """The first result of `expression` that is not empty."""
@@ -54,16 +61,19 @@ class Prometheus:
         pytest.fail(f"Prometheus gave no {what}; its log:\n{self.log.read_text()}", pytrace=False)
 
 
-StartPrometheus = Callable[[list[str]], Prometheus]
+StartPrometheus = Callable[..., Prometheus]
 
 
 @pytest.fixture
 def prometheus(tmp_path: Path) -> Iterator[StartPrometheus]:
-    """`prometheus(["127.0.0.1:9877"])` starts a server that scrapes that /metrics five times a second."""
+    """`prometheus(["127.0.0.1:9877"])` starts a server that scrapes that /metrics five times a second.
+
+    `data`: a folder with blocks of the past that it has too. `flags`: more words for its command line.
+    """
     program = need("prometheus", "prometheus")
     with ExitStack() as at_the_end:
 
-        def start(targets: list[str]) -> Prometheus:
+        def start(targets: list[str], data: Path | None = None, flags: Sequence[str] = ()) -> Prometheus:
             folder = tmp_path / "prometheus"
             folder.mkdir()
             config = folder / "prometheus.yml"
@@ -77,8 +87,9 @@ def prometheus(tmp_path: Path) -> Iterator[StartPrometheus]:
                 [
                     program,
                     f"--config.file={config}",
-                    f"--storage.tsdb.path={folder / 'data'}",
+                    f"--storage.tsdb.path={data or folder / 'data'}",
                     f"--web.listen-address={address}",
+                    *flags,
                 ],
                 stdout=at_the_end.enter_context(log.open("wb")),
                 stderr=subprocess.STDOUT,
