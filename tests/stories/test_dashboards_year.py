@@ -38,8 +38,8 @@ KEEP = ("--storage.tsdb.retention.time=100y", "--query.lookback-delta=1h")
 PENDING = {
     metric.name
     for metric in METRICS.values()
-    if metric.family in ("To page on", "Labels", "Performance", "Performance by slice", "Second opinions")
-} | {"drift_exporter_labels_unmatched_total"}
+    if metric.family in ("Labels", "Performance", "Performance by slice", "Second opinions")
+} | {"model_performance_score", "model_target_score", "drift_exporter_labels_unmatched_total"}
 
 CONFIG = """
 topics:
