@@ -89,7 +89,7 @@ class Evaluation:
 
     def _add_scores(self, key: tuple[str, str], scores: Scores) -> VerdictView | None:
         model = scores.model_score()
-        features, outputs, patterns = scores.feature_scores(), scores.output_scores(), scores.patterns()
+        features, outputs, patterns = scores.scores(), scores.scores(output=True), scores.patterns()
         if not features and not outputs:
             return None
         for metric, found in (

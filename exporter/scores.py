@@ -3,7 +3,7 @@
 STATISTICS §4–6. Half of the budget of false pages is the features', a quarter the outputs'.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.detectors.evidence import Budget
-from exporter.detectors.group import Group
+from exporter.detectors.groups import Groups
 from exporter.detectors.packing import UnfitState
 from exporter.detectors.pattern import PANES, Pattern
 from exporter.detectors.rates import RARE_TOLERANCE, RateDetector, bound
@@ -56,55 +56,51 @@ class Score:
     since: int | None
 
 
-class Side:
-    """The features, or the outputs, of a version: K columns with their rates.
+class Columns:
+    """The detectors of a version's features and outputs, the compared columns of its layout: K of them, R rates."""
 
-    `places`: of the compared columns, which are these.
-    """
-
-    def __init__(self, comparison: Comparison, places: Sequence[int], terms: Terms, share: float) -> None:
-        compared = [comparison.compared[i] for i in places]
-        ends = np.append(comparison.start, len(comparison.counts))
-        self._bins = np.concatenate([np.arange(ends[i], ends[i + 1]) for i in places])
-        sizes = [int(ends[i + 1] - ends[i]) for i in places]
-        self.start = np.cumsum([0, *sizes[:-1]])
-        self.names = tuple(comparison.layout.columns[i].name for i in compared)
-        self.tolerance = comparison.tolerance[list(places)]
-        counted = np.array([name not in terms.unpaged for name in self.names])
-        rates = [rate for k, i in enumerate(compared) for rate in _rates(comparison, i, k)]
+    def __init__(self, comparison: Comparison, terms: Terms) -> None:
+        specs = [comparison.layout.columns[i] for i in comparison.compared]
+        self.names = tuple(spec.name for spec in specs)
+        self.features = sum(not spec.output for spec in specs)
+        self.start, self.tolerance = comparison.start, comparison.tolerance
+        rates = [rate for k, i in enumerate(comparison.compared) for rate in _rates(comparison, i, k)]
         self._carriers: list[Carrier] = [rate.carrier for rate in rates]
-        self._events = [np.array([rate.places[j] for rate in rates], dtype=np.intp) for j in (0, -1)]
-        self._twice = np.array([len(rate.places) > 1 for rate in rates])
+        self._first, self._last = (np.array([rate.places[j] for rate in rates], dtype=np.intp) for j in (0, -1))
+        self._two = self._first != self._last
         owner = np.array([rate.owner for rate in rates], dtype=np.intp)
-        budget = Budget(terms.budget, max(1, int(counted.sum() + counted[owner].sum())), share)
+        group = np.array([1 if s.output else -1 if s.name in terms.unpaged else 0 for s in specs], dtype=np.intp)
+        of = np.concatenate([group, group[owner]])
+        shares = (INPUTS, OUTPUTS)
+        budgets = [Budget(terms.budget, max(1, int((of == g).sum())), share) for g, share in enumerate(shares)]
+        caps = np.array([budget.cap for budget in budgets])[np.maximum(of, 0)]
         k, m, expected = np.array([[rate.known, rate.rows, rate.expected] for rate in rates], dtype=np.float64).T
-        self.group = Group(
-            ShiftDetector(
-                comparison.counts[self._bins][None], self.start, comparison.ordered[self._bins], self.tolerance, budget
-            ),
-            RateDetector(expected / m, bound(k, m, RARE_TOLERANCE), budget),
+        self.groups = Groups(
+            ShiftDetector(comparison.counts[None], self.start, comparison.ordered, self.tolerance, caps[: len(specs)]),
+            RateDetector(expected / m, bound(k, m, RARE_TOLERANCE), caps[len(specs) :]),
             owner,
-            counted,
-            budget,
+            group,
+            budgets,
         )
-
-    def of(self, folded: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The bins of these columns among those of all that are compared, [..., B]."""
-        return folded[..., self._bins]
 
     def events(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Of `counts`, [T, layout.size]: the events of each rate, [T, R]."""
-        first, last = self._events
-        return counts[:, first] + np.where(self._twice, counts[:, last], 0)
+        return np.asarray(counts[:, self._first] + np.where(self._two, counts[:, self._last], 0))
 
-    def scores(self, pane: int) -> Iterator[tuple[str, Score]]:
-        """By name; `pane` in nanoseconds."""
-        group = self.group
+    def scores(self, pane: int, output: bool) -> dict[str, Score]:
+        """Of features, or of outputs, by name; `pane` in nanoseconds."""
+        groups, found = self.groups, {}
+        mine = slice(self.features, None) if output else slice(0, self.features)
         for name, score, rate, since in zip(
-            self.names, group.scores().tolist(), group.carriers().tolist(), group.changed_since().tolist(), strict=True
+            self.names[mine],
+            groups.scores()[mine].tolist(),
+            groups.carriers()[mine].tolist(),
+            groups.changed_since()[mine].tolist(),
+            strict=True,
         ):
             carrier: Carrier = "distribution" if rate < 0 else self._carriers[rate]
-            yield name, Score(score, carrier, None if since < 0 else since * pane)
+            found[name] = Score(score, carrier, None if since < 0 else since * pane)
+        return found
 
 
 @dataclass(frozen=True)
@@ -149,14 +145,9 @@ class Scores:
     def __init__(self, comparison: Comparison, terms: Terms, longest: int, store: Store, series: str) -> None:
         self._comparison, self._terms, self._blocks = comparison, terms, max(1, longest // HISTORY)
         self._store, self._row = store, _row(series)
-        layout = comparison.layout
-        self.panes = Panes(layout.size, PANES, store, _panes(series))
-        output = [layout.columns[i].output for i in comparison.compared]
-        features = [i for i, out in enumerate(output) if not out]
-        outputs = [i for i, out in enumerate(output) if out]
-        self.features = Side(comparison, features, terms, INPUTS) if features else None
-        self.outputs = Side(comparison, outputs, terms, OUTPUTS) if outputs else None
-        self.stories = Stories(self.features.start, self.features.tolerance) if self.features else None
+        self.panes = Panes(comparison.layout.size, PANES, store, _panes(series))
+        self.columns = Columns(comparison, terms)
+        self.stories = Stories(self.columns.start[: self.columns.features], self.columns.tolerance)
         self.fed: int | None = None
         self.history: dict[int, float] = {}
         self._changed = False
@@ -167,61 +158,47 @@ class Scores:
 
     def advance(self, closed: int) -> None:
         """Feed what is closed; `closed`: the end of the last closed pane, in nanoseconds."""
-        before = self.panes.closed() if self.panes.waiting(closed // self._terms.pane) else None
-        if before is None:
+        end = closed // self._terms.pane
+        if not self.panes.waiting(end):
             return
-        numbers, counts = self.panes.close(closed // self._terms.pane)
-        counts = np.concatenate([before, counts])
-        folded = self._comparison.folded(counts)
-        ends = self._runs(numbers)
-        for first, end in zip([0, *ends], [*ends, len(numbers)], strict=False):
-            self._feed(numbers[first:end], counts, folded, len(before) + first)
+        before = self.panes.closed()
+        numbers, counts = self.panes.close(end)
+        most = self.columns.groups.most_panes
+        for first in range(0, len(numbers), most):
+            run = slice(first, first + most)
+            self._feed(numbers[run], counts[run], before)
+            before = np.concatenate([before, counts[run]])[-PANES:]
         self.fed = int(numbers[-1])
         self._changed = True
 
-    def _runs(self, numbers: NDArray[np.int64]) -> list[int]:
-        """Where a run of panes ends because it is long enough."""
-        most = min(side.group.most_panes for side in (self.features, self.outputs) if side is not None)
-        return list(range(most, len(numbers), most))
-
-    def _feed(
-        self, numbers: NDArray[np.int64], counts: NDArray[np.int64], folded: NDArray[np.int64], first: int
-    ) -> None:
-        run = slice(first, first + len(numbers))
-        layout = self._comparison.layout
-        rows = counts[run, layout.start[0] : layout.start[1]].sum(axis=1)
-        for side in (self.features, self.outputs):
-            if side is None:
-                continue
-            told = side.group.feed(side.of(folded[run]), side.events(counts[run]), rows, numbers)
-            if side is self.features:
-                assert self.stories is not None, "features have stories"
-                self.stories.follow(told.over, told.phi, side.of(folded[: run.stop]))
-                for number, score in zip(numbers.tolist(), told.model.tolist(), strict=True):
-                    block = number // self._blocks
-                    self.history[block] = max(score, self.history.get(block, 0.0))
+    def _feed(self, numbers: NDArray[np.int64], counts: NDArray[np.int64], before: NDArray[np.int64]) -> None:
+        """A run of panes; `before`: the counts of those before it."""
+        layout, columns = self._comparison.layout, self.columns
+        folded = self._comparison.folded(np.concatenate([before, counts]))
+        rows = counts[:, layout.start[0] : layout.start[1]].sum(axis=1)
+        told = columns.groups.feed(folded[len(before) :], columns.events(counts), rows, numbers)
+        if columns.features:
+            features = slice(0, columns.features)
+            self.stories.follow(told.over[:, features], told.phi[:, features], folded)
+        for number, score in zip(numbers.tolist(), told.models[:, 0].tolist(), strict=True):
+            block = number // self._blocks
+            self.history[block] = max(score, self.history.get(block, 0.0))
         while len(self.history) > HISTORY:
             del self.history[next(iter(self.history))]
 
     # What is said
 
-    def feature_scores(self) -> dict[str, Score]:
-        """By name; empty before the first pane."""
-        return dict(self.features.scores(self._terms.pane)) if self.features and self.fed is not None else {}
-
-    def output_scores(self) -> dict[str, Score]:
-        """By name; empty before the first pane."""
-        return dict(self.outputs.scores(self._terms.pane)) if self.outputs and self.fed is not None else {}
+    def scores(self, output: bool = False) -> dict[str, Score]:
+        """Of features, or of outputs, by name; empty before the first pane."""
+        return {} if self.fed is None else self.columns.scores(self._terms.pane, output)
 
     def model_score(self) -> float | None:
         """None before the first pane."""
-        return self.features.group.model_score() if self.features and self.fed is not None else None
+        return None if self.fed is None or not self.columns.features else float(self.columns.groups.models()[0])
 
     def patterns(self) -> dict[str, Pattern]:
         """Of each feature's change, by name; empty before the first pane."""
-        if self.features is None or self.stories is None or self.fed is None:
-            return {}
-        return dict(zip(self.features.names, self.stories.patterns, strict=True))
+        return {} if self.fed is None else dict(zip(self.columns.names, self.stories.patterns, strict=False))
 
     def points(self) -> tuple[tuple[int, float], ...]:
         """The model's score over time: (end of a stretch in nanoseconds, its highest score), oldest first."""
@@ -239,8 +216,8 @@ class Scores:
                     "terms": self._spelled(),
                     "fed": self.fed,
                     "history": [*map(list, self.history.items())],
-                    "groups": [side.group.pack() if side else None for side in (self.features, self.outputs)],
-                    "stories": self.stories.pack() if self.stories else None,
+                    "detectors": self.columns.groups.pack(),
+                    "stories": self.stories.pack(),
                 }
             )
         return rows
@@ -262,11 +239,8 @@ class Scores:
         changed = [name for name in now if now[name] != saved["terms"].get(name)]
         if changed:
             raise UnfitState(f"other terms: {' and '.join(changed)} changed")
-        for side, packed in zip((self.features, self.outputs), saved["groups"], strict=True):
-            if side is not None:
-                side.group.unpack(packed)
-        if self.stories is not None:
-            self.stories.unpack(saved["stories"])
+        self.columns.groups.unpack(saved["detectors"])
+        self.stories.unpack(saved["stories"])
         self.fed, self.history = saved["fed"], dict(saved["history"])
 
     def start_anew(self) -> None:
@@ -277,9 +251,8 @@ class Scores:
         self._changed = True
 
     def _spelled(self) -> dict[str, Any]:
-        sides = [side for side in (self.features, self.outputs) if side is not None]
         return {
-            "tolerance": [side.tolerance.tolist() for side in sides],
+            "tolerance": self.columns.tolerance.tolist(),
             "budget": self._terms.budget,
             "paged": sorted(self._terms.unpaged),
         }

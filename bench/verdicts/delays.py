@@ -47,7 +47,7 @@ def shift_delay(rows: int, variation: float, clump: int) -> tuple[float, ...]:
     """
     rng = np.random.default_rng([SEED, rows, clump, round(100 * variation)])
     of = continuous(rng, variation, RUNS)
-    detector = ShiftDetector(of.reference, of.start, of.ordered, np.full(RUNS, TOLERANCE), BUDGET)
+    detector = ShiftDetector(of.reference, of.start, of.ordered, np.full(RUNS, TOLERANCE), BUDGET.cap)
     panes = np.concatenate([of.draw(rng, of.chances, WARM, rows, clump), of.draw(rng, of.drifted, WARM, rows, clump)])
     told_at = np.full(RUNS, np.inf)
     for pane, x in enumerate(panes):
@@ -103,7 +103,7 @@ def rate_delay(risen: float, usual: float = 0.001, rows: int = 200, during: int 
     """Median panes until score >= 1, and until it is below again once the rate is what it was."""
     rng = np.random.default_rng([SEED, round(1000 * risen)])
     reference, m = rng.binomial(REFERENCE_ROWS, usual, RUNS) * 1.0, np.full(RUNS, float(REFERENCE_ROWS))
-    detector = RateDetector(reference / m, bound(reference, m, RARE_TOLERANCE), BUDGET)
+    detector = RateDetector(reference / m, bound(reference, m, RARE_TOLERANCE), BUDGET.cap)
     alarms = []
     for pane in range(WARM + during + WARM):
         rate = risen if WARM <= pane < WARM + during else usual

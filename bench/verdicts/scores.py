@@ -56,10 +56,10 @@ class Watch:
 
     def start_anew(self) -> None:
         of, k = self.of, len(self.of.start)
-        self.shift = ShiftDetector(of.reference, of.start, of.ordered, np.full(k, TOLERANCE), BUDGET)
+        self.shift = ShiftDetector(of.reference, of.start, of.ordered, np.full(k, TOLERANCE), BUDGET.cap)
         events = of.reference[0, of.rate_bins].astype(np.float64)
         rows = np.full(len(events), float(REFERENCE_ROWS))
-        self.rates = RateDetector(events / rows, bound(events, rows, RARE_TOLERANCE), BUDGET)
+        self.rates = RateDetector(events / rows, bound(events, rows, RARE_TOLERANCE), BUDGET.cap)
 
     def feed(self, panes: Integers) -> None:
         of = self.of
@@ -137,7 +137,7 @@ def day_and_night(name: str, of: Season, days: int, rng: np.random.Generator, sl
     k = len(of.start)
     reference = of.reference if slots else of.reference.sum(axis=0, keepdims=True)
     tolerance = of.tolerance if slots else np.full(k, TOLERANCE)
-    detector = ShiftDetector(reference, of.start, of.ordered, tolerance, BUDGET)
+    detector = ShiftDetector(reference, of.start, of.ordered, tolerance, BUDGET.cap)
     hour = RollingHour(of.reference.sum(axis=0), of.start, of.ordered)
     psi, ks, model, alarmed = Rises(k), Rises(k), Rises(1), set()
     first = 28 * DAY
@@ -212,7 +212,7 @@ def cost() -> float:
     """Milliseconds, the median pane."""
     rng = np.random.default_rng(SEED)
     of = continuous(rng, 0.0, FEATURES)
-    detector = ShiftDetector(of.reference, of.start, of.ordered, np.full(FEATURES, TOLERANCE), BUDGET)
+    detector = ShiftDetector(of.reference, of.start, of.ordered, np.full(FEATURES, TOLERANCE), BUDGET.cap)
     spent = []
     for pane, x in enumerate(of.draw(rng, of.chances, 500, 200)):
         began = time.perf_counter()

@@ -71,15 +71,16 @@ def faded(state: Floats, added: Floats, decay: Floats) -> Floats:
 
 
 class Mixture:
-    """R of K detectors, each the weighted mean of J bets; `weights`: float64[J, K], summing to 1 over J.
+    """R of K detectors, each the weighted mean of J bets; `weights`: float64[J, K], summing to 1 over J; `cap`: the
+    greatest log R, of all or float64[K].
 
     `r`: float64[J, K], 0 at the start. `rising_since`: int64[K], the pane after the last at which the detector's R was
     no more than 1, −1 before its first pane.
     """
 
-    def __init__(self, weights: Floats, cap: float) -> None:
+    def __init__(self, weights: Floats, cap: Floats | float) -> None:
         self._weights = weights
-        self._cap = float(np.exp(cap))
+        self._cap = np.exp(cap)
         self.r: Floats = np.zeros(weights.shape)
         self.rising_since = np.full(weights.shape[1], -1, dtype=np.int64)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from exporter.detectors import packing
-from exporter.detectors.evidence import CALM, DECAY, HALF_LIVES, Budget, Clumping, Course, Mixture, faded
+from exporter.detectors.evidence import CALM, DECAY, HALF_LIVES, Clumping, Course, Mixture, faded
 from exporter.detectors.huber import Floats
 
 STEPS = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
@@ -39,16 +39,17 @@ class RateDetector:
     """State and verdict of R rates of the same rows; each closed pane is fed once.
 
     `expected`: float64[R], the reference's rate; `bound`: float64[R], p0, above which a rate is too high (`bound()`, or
-    what the owner calls good enough). A rate that has no room between the two, or above its bound, scores 0.
+    what the owner calls good enough); `cap`: the greatest log R (Budget.cap), of all or float64[R]. A rate that has no
+    room between the two, or above its bound, scores 0.
     """
 
-    def __init__(self, expected: Floats, bound: Floats, budget: Budget) -> None:
+    def __init__(self, expected: Floats, bound: Floats, cap: Floats | float) -> None:
         p0 = np.minimum(bound, HIGHEST)
         p1 = np.clip(p0 + np.array(STEPS)[:, None], p0, HIGHEST)
         self._event, self._other = np.log(p1 / p0), np.log((1 - p1) / (1 - p0))
         self._expected, self._bound = expected, p0
         r = len(expected)
-        self._mixture = Mixture(np.full((len(STEPS), r), 1 / len(STEPS)), budget.cap)
+        self._mixture = Mixture(np.full((len(STEPS), r), 1 / len(STEPS)), cap)
         self._clumping = Clumping((r, 2))
         # Per half-life: each rate's events, the rows, and their squares' sum as of Kish.
         self._sums = np.zeros((len(HALF_LIVES), r + 2))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.detectors import packing
-from exporter.detectors.evidence import CALM, DECAY, HALF_LIVES, Budget, Clumping, Course, Mixture, faded
+from exporter.detectors.evidence import CALM, DECAY, HALF_LIVES, Clumping, Course, Mixture, faded
 from exporter.detectors.huber import Floats, limits
 from exporter.detectors.law import SHIFTS, SPREADS, Law, Ragged, has_tilts
 
@@ -17,7 +17,7 @@ STATISTICS §4; less lets a shift within the tolerance through: with 1, 11 of 10
 LEFT_OVER = float(np.exp(-(NOTICEABLE**2) / 2))
 """The part of Σ|Z| that bins with |Z| > NOTICEABLE make up, Z standard normal."""
 
-CELLS_AT_ONCE = 1 << 17
+CELLS_AT_ONCE = 1 << 16
 """Numbers of one array of a run: the dozen that are worked on together shall stay in the processor's cache."""
 
 
@@ -26,7 +26,7 @@ class ShiftDetector:
 
     `reference`: int64[S, B], one row per slot of the season (one row where there is none); `start`: intp[K], where each
     feature's bins begin; `ordered`: bool[B], value bins of numeric features, ascending within each; `tolerance`:
-    float64[K], δ, the share of the traffic that may move.
+    float64[K], δ, the share of the traffic that may move; `cap`: the greatest log R (Budget.cap), of all or float64[K].
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class ShiftDetector:
         start: NDArray[np.intp],
         ordered: NDArray[np.bool_],
         tolerance: Floats,
-        budget: Budget,
+        cap: Floats | float,
     ) -> None:
         self._reference, self._ordered, self._tolerance = reference, ordered, tolerance
         self._ragged = Ragged(start, reference.shape[1])
@@ -44,10 +44,10 @@ class ShiftDetector:
         tilted = has_tilts(self._ragged, ordered)
         learned = np.tile(np.where(tilted, 1 / 6, 1 / 3), (len(HALF_LIVES), 1))
         tilts = np.tile(np.where(tilted, 1 / 16, 0.0), (len(SHIFTS) + len(SPREADS), 1))
-        self._mixture = Mixture(np.concatenate([learned, tilts]), budget.cap)
+        self._mixture = Mixture(np.concatenate([learned, tilts]), cap)
         self._clumping = Clumping((k, w))
-        self._observed = np.zeros((len(HALF_LIVES), k, w))
-        self._expected = np.zeros((len(HALF_LIVES), k, w))
+        # Observed and expected counts per half-life.
+        self._counts = np.zeros((2, len(HALF_LIVES), k, w))
         # Per half-life: rows, their squares' sum as of Kish, and what the reference's own rows leave uncertain.
         self._weights = np.zeros((len(HALF_LIVES), 2 + k))
         self._fading = np.concatenate([DECAY, DECAY**2, np.repeat(DECAY, k, axis=1)], axis=1)
@@ -89,15 +89,15 @@ class ShiftDetector:
         x = self._ragged.padded(counts)
         phi, known = self._clumping.learn(x)
         n = x[:, 0].sum(axis=-1)
-        observed = faded(self._observed, x[:, None], DECAY[..., None])
-        expected = faded(self._expected, (n[:, None, None] * law.r)[:, None], DECAY[..., None])
+        both = np.stack([x, n[:, None, None] * law.r], axis=1)[:, :, None]
+        seen = faded(self._counts, both, DECAY[..., None])
         # A reference of few rows is itself uncertain; the rows of the slots that were met count by their traffic.
         added = np.concatenate([n[:, None], n[:, None], n[:, None] / np.maximum(law.rows, 1.0)], axis=1)
         weights = faded(self._weights, added[:, None], self._fading)
-        effect = self._measure(observed[1:], expected[1:], weights[1:], phi[1:])
-        log_e = self._log_e(law, x, observed[:-1], expected[:-1]) / phi[:-1, None]
+        effect = self._measure(seen[1:, 0], seen[1:, 1], weights[1:], phi[1:])
+        log_e = self._log_e(law, x, seen[:-1, 0], seen[:-1, 1]) / phi[:-1, None]
         log_r = self._mixture.grow(log_e, known, effect < CALM, panes)
-        self._observed, self._expected = observed[-1].copy(), expected[-1].copy()
+        self._counts = seen[-1].copy()
         self._weights, self._effect = weights[-1].copy(), effect[-1].copy()
         return Course(log_r, effect, phi)
 
@@ -148,8 +148,7 @@ class ShiftDetector:
         return {
             "r": self._mixture.r,
             "rising_since": self._mixture.rising_since,
-            "observed": self._observed,
-            "expected": self._expected,
+            "counts": self._counts,
             "weights": self._weights,
             "effect": self._effect,
             **self._clumping.arrays(),
@@ -163,6 +162,5 @@ class ShiftDetector:
         """Continue where the packed detector was. Raises packing.UnfitState where it had other features or bins."""
         found = packing.unpack(data, self._arrays())
         self._mixture.r, self._mixture.rising_since = found["r"], found["rising_since"]
-        self._observed, self._expected = found["observed"], found["expected"]
-        self._weights, self._effect = found["weights"], found["effect"]
+        self._counts, self._weights, self._effect = found["counts"], found["weights"], found["effect"]
         self._clumping.take(found)

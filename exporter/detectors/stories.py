@@ -35,18 +35,18 @@ class Stories:
         """
         if not over.any() and not self._over.any() and (self._since < 0).all():
             return
-        before = len(counts) - len(over)
-        for t, now in enumerate(over):
-            self._since = np.where(now != self._over, 0, np.where(self._since < 0, -1, self._since + 1))
-            self._over = now.copy()
-            for k in np.flatnonzero(np.isin(self._since, LOOKS)).tolist():
+        before, at = len(counts) - len(over), np.arange(len(over))[:, None]
+        crossed = over != np.concatenate([self._over[None], over[:-1]])
+        last = np.maximum.accumulate(np.where(crossed, at, -1), axis=0)
+        since = np.where(last >= 0, at - last, np.where(self._since < 0, -1, self._since + 1 + at))
+        for t, k in zip(*(found.tolist() for found in np.nonzero(np.isin(since, LOOKS))), strict=True):
+            if since[t, k] == PANES and not over[t, k]:
+                self.patterns[k] = Pattern.NONE
+            else:
                 self._look(k, counts[max(0, before + t + 1 - PANES) : before + t + 1], float(phi[t, k]))
-            self._since[self._since >= PANES] = -1
+        self._over, self._since = over[-1].copy(), np.where(since[-1] < PANES, since[-1], -1)
 
     def _look(self, k: int, counts: NDArray[np.int64], phi: float) -> None:
-        if not self._over[k] and self._since[k] >= PANES:
-            self.patterns[k] = Pattern.NONE
-            return
         end = self._start[k + 1] if k + 1 < len(self._start) else counts.shape[1]
         found = pattern(counts[:, self._start[k] : end], float(self._tolerance[k]), phi)
         if found != Pattern.NONE:

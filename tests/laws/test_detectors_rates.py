@@ -18,7 +18,7 @@ ONE = np.ones(1)
 
 def detector(*reference: tuple[int, int]) -> RateDetector:
     events, rows = np.array(reference, dtype=np.float64).T
-    return RateDetector(events / rows, bound(events, rows, RARE_TOLERANCE), BUDGET)
+    return RateDetector(events / rows, bound(events, rows, RARE_TOLERANCE), BUDGET.cap)
 
 
 def feed(d: RateDetector, events: np.ndarray, rows: np.ndarray, pane: int, phi: np.ndarray) -> None:

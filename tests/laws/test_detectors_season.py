@@ -59,7 +59,7 @@ def test_a_tolerance_is_never_less_than_was_configured() -> None:
 
 def test_a_slot_the_reference_never_saw_says_nothing() -> None:
     reference = np.array([[5000, 5000, 0], [0, 0, 0]])
-    detector = ShiftDetector(reference, START, np.zeros(3, dtype=bool), np.array([0.1]), Budget(129_600, 1))
+    detector = ShiftDetector(reference, START, np.zeros(3, dtype=bool), np.array([0.1]), Budget(129_600, 1).cap)
     for pane in range(60):
         detector.feed(np.array([[0, 0, 200]]), np.array([pane]), slot=1)
     assert detector.log_r[0] <= 0

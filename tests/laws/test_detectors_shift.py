@@ -43,7 +43,7 @@ def detector(*features: Feature, budget: Budget = BUDGET) -> ShiftDetector:
         np.cumsum([0, *sizes[:-1]]),
         np.concatenate([np.arange(len(f.reference)) < f.ordered for f in features]),
         np.array([feature.tolerance for feature in features]),
-        budget,
+        budget.cap,
     )
 
 
@@ -363,7 +363,7 @@ def test_a_restart_at_any_pane_changes_nothing(restart: int) -> None:
 
 
 def test_a_state_of_other_bins_is_refused() -> None:
-    with pytest.raises(UnfitState, match="observed"):
+    with pytest.raises(UnfitState, match="counts"):
         detector(NUMBERS).unpack(detector(COLOURS).pack())
     with pytest.raises(UnfitState, match="damaged"):
         detector(NUMBERS).unpack(b"\xc1")
@@ -373,7 +373,7 @@ def test_a_state_of_another_release_is_refused() -> None:
     document = msgspec.msgpack.decode(detector(NUMBERS).pack())
     with pytest.raises(UnfitState, match="schema 999"):
         detector(NUMBERS).unpack(msgspec.msgpack.encode(document | {"schema": 999}))
-    document["arrays"]["observed"][2] = b"short"
+    document["arrays"]["counts"][2] = b"short"
     with pytest.raises(UnfitState, match="damaged"):
         detector(NUMBERS).unpack(msgspec.msgpack.encode(document))
 
@@ -381,8 +381,12 @@ def test_a_state_of_another_release_is_refused() -> None:
 def test_each_slot_has_its_own_normal() -> None:
     by_night, by_day = np.array([900, 90, 10, 0]), np.array([10, 90, 900, 0])
     rng = np.random.default_rng(9)
-    slots = ShiftDetector(100 * np.array([by_night, by_day]), np.array([0]), np.arange(4) < 3, np.array([0.1]), BUDGET)
-    flat = ShiftDetector(50 * np.array([by_night + by_day]), np.array([0]), np.arange(4) < 3, np.array([0.1]), BUDGET)
+    slots = ShiftDetector(
+        100 * np.array([by_night, by_day]), np.array([0]), np.arange(4) < 3, np.array([0.1]), BUDGET.cap
+    )
+    flat = ShiftDetector(
+        50 * np.array([by_night + by_day]), np.array([0]), np.arange(4) < 3, np.array([0.1]), BUDGET.cap
+    )
     for pane in range(240):
         slot = pane // 60 % 2
         x = rng.multinomial(200, (by_day if slot else by_night) / 1000)

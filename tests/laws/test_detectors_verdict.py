@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from exporter.detectors.evidence import Budget, Mixture
-from exporter.detectors.group import Group
+from exporter.detectors.groups import Groups
 from exporter.detectors.packing import UnfitState
 from exporter.detectors.rates import RateDetector
 from exporter.detectors.shift import ShiftDetector
@@ -73,16 +73,16 @@ def test_the_mean_time_to_a_false_alarm_keeps_the_budget() -> None:
     assert alarm.mean() <= 1 / 5
 
 
-def group() -> Group:
+def group() -> Groups:
     """Two features; the first has a rate besides (its missing values)."""
     budget = Budget(129_600, 3, share=0.5)
     reference = np.array([[500] * 4 + [20, 500, 500, 0]])
-    shift = ShiftDetector(reference, np.array([0, 5]), np.zeros(8, dtype=bool), np.full(2, 0.1), budget)
-    rates = RateDetector(np.array([0.01]), np.array([0.015]), budget)
-    return Group(shift, rates, owner=np.array([0]), counted=np.full(2, True), budget=budget)
+    shift = ShiftDetector(reference, np.array([0, 5]), np.zeros(8, dtype=bool), np.full(2, 0.1), budget.cap)
+    rates = RateDetector(np.array([0.01]), np.array([0.015]), budget.cap)
+    return Groups(shift, rates, owner=np.array([0]), group=np.array([0, 0]), budgets=[budget])
 
 
-def feed(to: Group, missing: float, moved: float, panes: range) -> None:
+def feed(to: Groups, missing: float, moved: float, panes: range) -> None:
     rng = np.random.default_rng(panes.start)
     for pane in panes:
         first = rng.multinomial(400, [*[(1 - missing) / 4] * 4, missing])
@@ -95,7 +95,7 @@ def test_a_group_is_quiet_until_something_moves() -> None:
     assert (g.scores() == 0).all()
     feed(g, 0.01, 0.0, range(200))
     assert (g.scores() < 1).all()
-    assert g.model_score() < 1
+    assert g.models()[0] < 1
     assert list(g.changed_since()) == [-1, -1]
 
 
@@ -111,7 +111,7 @@ def test_a_feature_is_as_high_as_the_highest_of_its_detectors_and_says_which() -
     began = g.changed_since()
     assert 99 <= began[0] <= 103
     assert 109 <= began[1] <= 112
-    assert g.model_score() == pytest.approx(g.scores().max())
+    assert g.models()[0] == pytest.approx(g.scores().max())
 
 
 def test_a_restart_keeps_the_verdict() -> None:
@@ -120,6 +120,6 @@ def test_a_restart_keeps_the_verdict() -> None:
     restarted.unpack(g.pack())
     assert restarted.pack() == g.pack()
     assert list(restarted.scores()) == list(g.scores())
-    assert restarted.model_score() == g.model_score()
+    assert restarted.models()[0] == g.models()[0]
     with pytest.raises(UnfitState):
         restarted.unpack(b"nothing of the kind")
