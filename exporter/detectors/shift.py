@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from exporter.detectors import packing
 from exporter.detectors.evidence import CALM, DECAY, HALF_LIVES, Clumping, Course, Mixture, faded
-from exporter.detectors.huber import Floats, limits
+from exporter.detectors.huber import Floats, log_likelihood_ratio
 from exporter.detectors.law import SHIFTS, SPREADS, Law, Ragged, has_tilts
 
 NOTICEABLE = 1.6
@@ -107,22 +107,12 @@ class ShiftDetector:
         return self._laws[slot]
 
     def _log_e(self, law: Law, x: Floats, observed: Floats, expected: Floats) -> Floats:
-        """[T, J, K] log of what each bet made of its pane; the bets know earlier panes only.
-
-        Few bins of a small pane have rows, so the ratios are taken for those alone.
-        """
-        panes, k, w = x.shape
+        """[T, J, K] log of what each bet made of its pane; the bets know earlier panes only."""
         ratio = (observed + law.prior) / (expected + law.prior)
         ratio /= np.einsum("tjkw,kw->tjk", ratio, law.r)[..., None]
-        low, high = limits(ratio, law.r, np.broadcast_to(law.epsilon, ratio.shape[:-1]))
-        at, of, bins = np.nonzero(x)
-        rows = x[at, of, bins]
-        first = np.flatnonzero(np.diff(at * k + of, prepend=-1))
-        bet = np.clip(ratio[at, :, of, bins], low[at, :, of], high[at, :, of])
-        learned = np.add.reduceat(np.log(bet) * rows[:, None], first, axis=0).reshape(panes, k, -1)
-        tilts = law.tilts.reshape(-1, k * w)[:, of * w + bins] * rows
-        tilted = np.add.reduceat(tilts, first, axis=1).reshape(-1, panes, k)
-        return np.concatenate([learned.transpose(0, 2, 1), tilted.transpose(1, 0, 2)], axis=1)
+        learned = log_likelihood_ratio(ratio, law.r, np.broadcast_to(law.epsilon, ratio.shape[:-1]))
+        sums = [np.einsum("tkw,tjkw->tjk", x, learned), np.einsum("tkw,jkw->tjk", x, law.tilts)]
+        return np.concatenate(sums, axis=1)
 
     def _measure(self, observed: Floats, expected: Floats, weights: Floats, phi: Floats) -> Floats:
         """[T, K] effect: the largest shift that a half-life can tell from chance, in tolerances.
