@@ -42,7 +42,7 @@ FROM build AS slim
 # What is never imported goes: tests, headers, types, and Arrow's servers and clouds. The rest is compiled once, here.
 RUN find /opt/drift-exporter \
         \( -type d \( -name tests -o -name include \) -o -name '*.pyi' -o -name '*.pxd' \
-        -o -path '*/pyarrow/*flight*' -o -path '*/pyarrow/*substrait*' -o -path '*/pyarrow/*s3*' \) \
+        -o -path '*/pyarrow/*flight*' -o -path '*/pyarrow/*s3*' \) \
         -prune -exec rm -rf {} + \
     && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/drift-exporter/lib \
     && install --directory --owner 65532 --group 65532 /state
