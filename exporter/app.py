@@ -489,8 +489,8 @@ class App:
 
     def page_view(self) -> PageView:
         """The page's content, with what is wrong right now."""
-        unsaved = (self.health.save_problem,) if self.health.save_problem else ()
-        return replace(self.view, problems=(*unsaved, *self.source.problems()))
+        own = [problem for problem in (self.health.save_problem, self.health.web_problem) if problem]
+        return replace(self.view, problems=(*own, *self.source.problems()))
 
     def close(self) -> None:
         """Give back source and store."""

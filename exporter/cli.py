@@ -80,6 +80,7 @@ def check(config_path: Path, connect: bool, log_level: str, log_format: log.Form
 
     log.set_up(log_level, log_format)
     config = read_config(config_path, "run" if connect else "replay")
+    check_web(config)
     found = expected(config, references_of(config, config_path))
     total = sum(version.series for version in found)
     for version in found:
@@ -93,6 +94,16 @@ def check(config_path: Path, connect: bool, log_level: str, log_format: log.Form
         click.echo(f"limits.series is {config.limits.series:,}: the least important series will be left out", err=True)
     if connect:
         check_kafka(config)
+
+
+def check_web(config: Config) -> None:
+    """The web server's own file and the certificates it names, as `run` would read them."""
+    from exporter.web import Rules
+
+    try:
+        Rules.read(config.web.config_file)
+    except ConfigErrors as errors:
+        refuse("\n".join(map(str, errors.errors)))
 
 
 def check_kafka(config: Config) -> None:
@@ -362,10 +373,6 @@ def run(config_path: Path, payloads: bool, log_level: str, log_format: log.Forma
     log.set_up(log_level, log_format)
     config = read_config(config_path, "run")
     references = references_of(config, config_path)
-    if config.web.config_file is not None:
-        refuse(
-            f"{config_path}: web.config_file: TLS and passwords are not built yet; put a proxy in front, and remove it"
-        )
     try:
         Sidecar(config_path, config, kafka_source, payloads).run(references)
     except (StateError, WebError, ConfigErrors) as error:

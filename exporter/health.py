@@ -13,7 +13,8 @@ _SECOND = 1e9
 
 @dataclass
 class Health:
-    """Times are nanoseconds since the epoch, None before the first time; `watermarks` by topic."""
+    """Times are nanoseconds since the epoch, None before the first time; `watermarks` by topic. `web_problem`: why
+    web-config.yaml, as it is now, is not in force."""
 
     started: int
     revision: str = "unknown"
@@ -31,6 +32,7 @@ class Health:
     watermarks: Mapping[str, int] = field(default_factory=dict)
     reloaded: bool = True
     last_reload: int | None = None
+    web_problem: str = ""
 
     def samples(self, statistics: Iterable[str]) -> Samples:
         """What is published even when a save failed: the process's own counters, and gauges."""
@@ -56,7 +58,7 @@ class Health:
             add("consumer_lag_records", behind, topic=partition.topic, partition=str(partition.number))
         for topic, time in sorted(self.watermarks.items()):
             add("watermark_timestamp_seconds", time / _SECOND, topic=topic)
-        add("config_last_reload_successful", int(self.reloaded))
+        add("config_last_reload_successful", int(self.reloaded and not self.web_problem))
         add("config_last_reload_success_timestamp_seconds", _seconds(self.last_reload))
         return found
 

@@ -22,7 +22,7 @@ from exporter.sources import Source
 from exporter.state import RocksStore, Store
 from exporter.statistics import STATISTICS
 from exporter.view import PageView
-from exporter.web import Admin, Server, Site
+from exporter.web import Admin, Rules, Server, Site
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Sidecar:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         signal.signal(signal.SIGHUP, lambda *_: self._ask())
-        server = Server(self.site(), self._config.web.listen)
+        server = Server(self.site(), self._config.web.listen, self._config.web.config_file)
         log.info("listening on %s", server.start())
         store = RocksStore(self._config.state.path)
         try:
@@ -105,6 +105,7 @@ class Sidecar:
             # What is there by now stays: the collector need not look at it again and again.
             gc.freeze()
             while not self._stop.is_set():
+                self._app.health.web_problem = server.problem
                 self._app.step()
                 self._look_for_changes()
                 if not self._asked.empty():
@@ -169,4 +170,13 @@ class Sidecar:
         app.tick()
         self._app = app  # it has a page, so none without counters is served in between
         log.info("configuration and references are read again")
-        return []
+        return _wrong_web_file(config)
+
+
+def _wrong_web_file(config: Config) -> list[str]:
+    """It is read by itself when it changes; who asks for everything to be read again is told what is wrong there."""
+    try:
+        Rules.read(config.web.config_file)
+    except ConfigErrors as errors:
+        return list(map(str, errors.errors))
+    return []

@@ -38,7 +38,7 @@ ROOMS["training"] |= {"statistics", "versions", "windows"}  # a window of the sa
 ROOMS["versions"] |= {"detectors", "scores"}
 ROOMS["evaluation"] = {"detectors", "scores"} | {"catalogue", "metrics", "reference", "statistics", "versions", "view"}
 ROOMS["page"] = {"reference", "summaries", "view"}
-ROOMS["web"] = {"config", "metrics", "page", "view"}
+ROOMS["web"] = {"config", "log", "metrics", "page", "view"}
 ROOMS["app"] = set(ROOMS) - {"generate", "page", "web", "training"}
 ROOMS["replay"] = ROOMS["check"] = ROOMS["peek"] = ROOMS["saved"] = ROOMS["app"] | {"app", "peek"}
 ROOMS["run"] = set(ROOMS) - {"generate", "training"}

@@ -7,7 +7,7 @@ sections (`root` is the whole file), and what they refuse is put into plain word
 from exporter.config.alerts import Alerts, Rule
 from exporter.config.errors import ConfigError, ConfigErrors
 from exporter.config.kafka import Kafka, Sasl, Tls
-from exporter.config.loading import load
+from exporter.config.loading import load, load_web
 from exporter.config.model import Feature, Labels, Model, ModelAlerts, default_positive
 from exporter.config.root import Config, Limits, Metrics, Reload, State, Web
 from exporter.config.section import Purpose
@@ -15,6 +15,7 @@ from exporter.config.target import Target
 from exporter.config.timing import block_panes
 from exporter.config.topics import Fields, Topic
 from exporter.config.values import Condition, Duration, Field, Listen, canonical_text
+from exporter.config.web_file import HttpServer, RateLimit, TlsServer, WebFile
 
 __all__ = [
     "Alerts",
@@ -26,6 +27,7 @@ __all__ = [
     "Feature",
     "Field",
     "Fields",
+    "HttpServer",
     "Kafka",
     "Labels",
     "Limits",
@@ -34,16 +36,20 @@ __all__ = [
     "Model",
     "ModelAlerts",
     "Purpose",
+    "RateLimit",
     "Reload",
     "Rule",
     "Sasl",
     "State",
     "Target",
     "Tls",
+    "TlsServer",
     "Topic",
     "Web",
+    "WebFile",
     "block_panes",
     "canonical_text",
     "default_positive",
     "load",
+    "load_web",
 ]

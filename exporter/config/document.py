@@ -57,8 +57,10 @@ class Document:
     errors: list[tuple[Location, str, str]] = field(default_factory=list)
 
 
-def read_document(text: str, environ: Mapping[str, str]) -> Document:
-    """Parse YAML and replace `${VAR}` in its scalars (`$${` stands for `${`). Never raises for what the text says."""
+def read_document(text: str, environ: Mapping[str, str] | None) -> Document:
+    """Parse YAML and, given an `environ`, replace `${VAR}` in its scalars (`$${` stands for `${`). Never raises for
+    what the text says.
+    """
     document = Document()
     if (bad := yaml.reader.Reader.NON_PRINTABLE.search(text)) is not None:
         line = text.count("\n", 0, bad.start()) + 1
@@ -101,7 +103,7 @@ class _Reader:
 
     document: Document
     loader: _Loader
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] | None
 
     def value(self, node: Node, location: Location, above: tuple[Node, ...]) -> Any:
         self.document.order.setdefault(location, len(self.document.order))
@@ -161,6 +163,10 @@ class _Reader:
         return UNREAD
 
     def substituted(self, text: str, location: Location) -> str:
+        environ = self.environ
+        if environ is None:
+            return text
+
         def value(match: re.Match[str]) -> str:
             escaped, name, end = match.groups()
             if escaped:
@@ -169,13 +175,13 @@ class _Reader:
                 self.wrong(location, "${ without its }", "close it, or write $${ for the text itself")
             elif not _VARIABLE_NAME.fullmatch(name):
                 self.wrong(location, f"'{name}' is no name of an environment variable", "write $${ for the text itself")
-            elif name not in self.environ:
+            elif name not in environ:
                 self.wrong(
                     location,
                     f"the environment variable {name} is not set",
                     f"set it, or write $${{{name}}} for the text itself",
                 )
-            return self.environ.get(name or "", match[0])
+            return environ.get(name or "", match[0])
 
         return _VARIABLE.sub(value, text)
 

@@ -1,18 +1,20 @@
 """A file and the environment into a `Config`, or into everything that is wrong with them."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from exporter.config.document import Document, read_document
 from exporter.config.errors import ConfigError, ConfigErrors, Location, dotted
 from exporter.config.explain import as_written, explain
 from exporter.config.root import Config
 from exporter.config.section import Context, Purpose
+from exporter.config.web_file import WebFile
 
+_Root = TypeVar("_Root", bound=BaseModel)
 PREFIX = "DRIFT_EXPORTER__"
 
 
@@ -23,16 +25,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, purpose: Purpose =
     passwords and the web server, and a section `kafka`. ConfigErrors holds all that is wrong, in the file's order.
     """
     source = str(path)
-    document = read_document(_text(path), environ)
-    errors = [
-        (location, ConfigError(dotted(location), problem, hint, source)) for location, problem, hint in document.errors
-    ]
-    if not isinstance(document.data, dict):
-        if not errors:
-            problem = "is empty" if document.data is None else "holds no mapping"
-            errors.append(((), ConfigError("", problem, "start with topics: and models:", source)))
-        raise ConfigErrors([error for _, error in errors])
-
+    document = _mapping(path, environ, "start with topics: and models:")
     variables, unfit = _override(document.data, environ)
 
     def origin(at: Location) -> str:
@@ -41,19 +34,52 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, purpose: Purpose =
                 return name
         return source
 
-    context = Context(path.parent.absolute(), purpose)
+    return _validated(Config, document, Context(path.parent.absolute(), purpose), source, origin, unfit)
+
+
+def load_web(path: Path) -> WebFile:
+    """exporter-toolkit's web-config.yaml, where nothing is replaced from the environment. The files it names must be
+    there. ConfigErrors holds all that is wrong, in the file's order.
+    """
+    source = str(path)
+    document = _mapping(path, None, "start with tls_server_config: or basic_auth_users:")
+    return _validated(WebFile, document, Context(path.parent.absolute(), "run"), source, lambda at: source)
+
+
+def _mapping(path: Path, environ: Mapping[str, str] | None, start: str) -> Document:
+    """The file, in which there may be mistakes but is a mapping."""
+    document = read_document(_text(path), environ)
+    if not isinstance(document.data, dict):
+        if not document.errors:
+            problem = "is empty" if document.data is None else "holds no mapping"
+            document.errors.append(((), problem, start))
+        raise ConfigErrors([ConfigError(dotted(at), problem, hint, str(path)) for at, problem, hint in document.errors])
+    return document
+
+
+def _validated(
+    root: type[_Root],
+    document: Document,
+    context: Context,
+    source: str,
+    origin: Callable[[Location], str],
+    more: Sequence[ConfigError] = (),
+) -> _Root:
+    """The document as `root`, or everything that is wrong: the file's first, in its order, and `more` last."""
+    errors = [(at, ConfigError(dotted(at), problem, hint, source)) for at, problem, hint in document.errors]
+    found: _Root | None = None
     try:
-        config = Config.model_validate(document.data, context=context)
+        found = root.model_validate(document.data, context=context)
     except ValidationError as invalid:
         known = {place for at, _ in errors for place in (at, at[:-1])}  # whatever else is wrong there follows from it
         for detail in invalid.errors(include_url=False):
-            at = as_written(detail["loc"], Config)
+            at = as_written(detail["loc"], root)
             if at not in known:
-                errors.append((at, ConfigError(dotted(at), *explain(detail, Config), origin(at))))
-    errors.sort(key=lambda found: (found[1].source != source, _place(found[0], document)))
-    if errors or unfit:
-        raise ConfigErrors([error for _, error in errors] + unfit)
-    return config
+                errors.append((at, ConfigError(dotted(at), *explain(detail, root), origin(at))))
+    errors.sort(key=lambda wrong: (wrong[1].source != source, _place(wrong[0], document)))
+    if found is None or errors or more:
+        raise ConfigErrors([error for _, error in errors] + list(more))
+    return found
 
 
 def _text(path: Path) -> str:
