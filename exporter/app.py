@@ -21,6 +21,7 @@ from exporter.batch import Batch, Outcomes
 from exporter.config import Config
 from exporter.counters import Counters
 from exporter.decode import Reason, Reject, decoders
+from exporter.decode.json import batches_of
 from exporter.evaluation import Evaluation
 from exporter.health import Health
 from exporter.labels import Kind, LabelJoin, Rule
@@ -81,6 +82,7 @@ class App:
         self._told: dict[tuple[str, str], set[str]] = {}
         self._limit = SeriesLimit(config.limits.series)
         self._predicting = {name for name, topic in config.topics.items() if topic.role in ("predictions", "inputs")}
+        self._halved = any(topic.role == "inputs" for topic in config.topics.values())
         self._labelled = any(topic.role == "labels" for topic in config.topics.values())
         self.health = Health(started=now(), last_reload=now())
         self.turned = time.monotonic()
@@ -107,7 +109,7 @@ class App:
         rules = {
             name: Rule(model.labels.horizon.ns, model.labels.capacity) for name, model in self.config.models.items()
         }
-        self.join = LabelJoin(rules, self.store, self.counters, self._counted_as, self._labelled)
+        self.join = LabelJoin(rules, self.store, self.counters, self._counted_as, self._alone, self._labelled)
         for topic in self.config.topics:
             self.counters.add("drift_exporter_records_total", topic, by=0)
             self.counters.add("drift_exporter_skipped_records_total", topic, by=0)
@@ -196,20 +198,30 @@ class App:
             late, before = self.watermark.observe(records.partition, decoded.time, now, self.turned)
             self.counters.add("drift_exporter_late_events_total", topic, by=int(late.sum()))
             self._advance(self.watermark.closed)
-            self._count(decoded.batches, before)
-            self._feed()
+            followed = np.full(len(before), self._followed())
         else:
-            _, closed = self.followers.observe(records.partition, decoded.time, now, self.turned)
-            if decoded.labels is not None:
-                place = decoded.labels.position
-                expired = np.minimum(closed, _or_never(self.watermark.closed))
-                self.join.labels(decoded.labels, decoded.time[place], topic, expired[place])
+            _, followed = self.followers.observe(records.partition, decoded.time, now, self.turned)
+            before = np.full(len(followed), _or_never(self.watermark.closed))
+        expired = np.minimum(before, followed)
+        batches = decoded.batches
+        if decoded.labels is not None:
+            place = decoded.labels.position
+            self.join.labels(decoded.labels, decoded.time[place], topic, expired[place])
+        elif decoded.halves:
+            place = np.array([half.position for half in decoded.halves], dtype=np.intp)
+            wholes = self.join.halves(decoded.halves, topic, expired[place])
+            batches = batches_of(wholes, self.versions.schema_of)
+        self._count(batches, before, expired, self._labelled or bool(decoded.halves))
+        self._feed()
         for kind, found in self.join.outcomes():
             self._outcomes(kind, found)
         self.positions[records.partition] = records.next_offset
 
-    def _count(self, batches: Sequence[Batch], before: NDArray[np.int64]) -> None:
-        """Each row once its version has taken its place; `before`: the end of the last closed pane before each."""
+    def _count(
+        self, batches: Sequence[Batch], before: NDArray[np.int64], expired: NDArray[np.int64], kept: bool
+    ) -> None:
+        """Each row once its version has taken its place. `before` and `expired`: the end of the last closed pane
+        before each, and until when predictions had expired. `kept`: whether their ids are, so that repeats are told."""
         # Those that begin later wait: whoever writes a new version into each event makes as many batches as arrivals.
         coming = deque(sorted((batch for batch in batches if len(batch.time)), key=lambda batch: batch.position[0]))
         here: list[Batch] = []
@@ -217,7 +229,7 @@ class App:
         for cut, version in [*self.versions.arrivals(batches), (len(before), None)]:
             while coming and coming[0].position[0] < cut:
                 here.append(coming.popleft())
-            self._add(here, start, cut, before)
+            self._add(here, start, cut, before, expired if kept else None)
             here = [batch for batch in here if batch.position[-1] >= cut]
             if version is not None:
                 self._take_place(*version)
@@ -239,7 +251,14 @@ class App:
             self.counters.forget(*oldest)
             self.join.forget(*oldest)
 
-    def _add(self, batches: Iterable[Batch], start: int, end: int, before: NDArray[np.int64]) -> None:
+    def _add(
+        self,
+        batches: Iterable[Batch],
+        start: int,
+        end: int,
+        before: NDArray[np.int64],
+        expired: NDArray[np.int64] | None,
+    ) -> None:
         """Rows whose place among the decoded events is in [start, end)."""
         for whole in batches:
             batch = whole.between(start, end)
@@ -248,7 +267,7 @@ class App:
             newest = int(batch.time.max())
             known = self.versions.get((batch.model, batch.version))
             key = (batch.model, batch.version if known else OTHER_VERSION)
-            batch = batch.only(self._joined(key, batch, before[batch.position]))
+            batch = batch.only(self._joined(key, batch, None if expired is None else expired[batch.position]))
             if not len(batch.time):
                 continue
             self.counters.add("model_predictions_total", *key, by=len(batch.time))
@@ -259,25 +278,39 @@ class App:
                     in_time = batch.time >= before[batch.position]
                     known.scores.add(places[:, in_time], batch.time[in_time])
 
-    def _joined(self, key: tuple[str, str], batch: Batch, before: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """bool[n]: which rows are no duplicates; they wait for their label, or have it."""
+    def _joined(self, key: tuple[str, str], batch: Batch, expired: NDArray[np.int64] | None) -> NDArray[np.bool_]:
+        """bool[n]: which rows are no duplicates; they wait for their label, or have it. None `expired`: nothing waits,
+        and repeats are not told."""
         schema = self.versions.schema_of(batch.model, batch.version)
         assert schema is not None, "a batch is of a known model"
         slices = np.zeros((0, len(batch.time)), dtype=np.int16)
         kind = Kind(*key, schema.outputs.task, schema.outputs.classes, "")
-        if not self._labelled:
+        if expired is None:
             self.join.told(batch, kind, slices)
             return np.ones(len(batch.time), dtype=bool)
-        for name in ("labels_matched", "labels_replaced", "predictions_duplicate"):
+        self._add_zeros(key)
+        return self.join.predictions(batch, kind, slices, expired)
+
+    def _add_zeros(self, key: tuple[str, str]) -> None:
+        """What is counted of labels and halves is known to be 0 until something comes."""
+        names = ("labels_matched", "labels_replaced") if self._labelled else ()
+        for name in (*names, "predictions_duplicate"):
             self.counters.add(f"model_{name}_total", *key, by=0)
-        for reason in ("horizon", "capacity"):
+        for reason in (*(("horizon",) if self._labelled else ()), "capacity", *(("half",) if self._halved else ())):
             self.counters.add("model_predictions_expired_total", *key, reason, by=0)
-        return self.join.predictions(batch, kind, slices, np.minimum(before, self._followed()))
 
     def _counted_as(self, model: str, version: str) -> tuple[str, str]:
         """Versions that are long forgotten count with those that never had a place."""
         here = self.versions.get((model, version)) is not None or (model, version) in self.latest
         return model, version if here else OTHER_VERSION
+
+    def _alone(self, model: str, version: str) -> tuple[str, str]:
+        """A version of which only halves have come has a place too, where there is one."""
+        if self.versions.get((model, version)) is None and self.versions.has_place(model, version):
+            self._take_place(model, version)
+        key = self._counted_as(model, version)
+        self._add_zeros(key)
+        return key
 
     def _outcomes(self, kind: Kind, found: Outcomes) -> None:
         """Predictions whose label is known now; those of a version that lost its place are seen nowhere."""
@@ -398,7 +431,7 @@ class App:
     def _add_labels(self, evaluation: Evaluation, keys: Set[tuple[str, str]]) -> None:
         """What waits, and how long labels took."""
         waiting = dict.fromkeys([key for key, _ in self._shown()], 0) if self._labelled else {}
-        for key, count in self.join.waiting().items():
+        for key, count in self.join.waiting().items() if self._labelled else ():
             counted = self._counted_as(*key)
             waiting[counted] = waiting.get(counted, 0) + count
         for key in sorted(waiting.keys() & keys):

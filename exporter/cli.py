@@ -295,9 +295,15 @@ def replay(
 def file_source(config: Config, files: tuple[str, ...]) -> Any:
     """Files of recorded events, each for a configured topic."""
     from exporter.decode.json import time_of
-    from exporter.sources.files import FileSource
+    from exporter.sources.files import LINES, FileSource
 
-    return FileSource(topic_files(config, files), {name: time_of(topic) for name, topic in config.topics.items()})
+    # Where few predictions may wait, the labels between them must not come after them all.
+    room = min(model.labels.capacity for model in config.models.values())
+    labelled = any(topic.role == "labels" for topic in config.topics.values())
+    lines = max(1, min(LINES, room // 16)) if labelled else LINES
+    return FileSource(
+        topic_files(config, files), {name: time_of(topic) for name, topic in config.topics.items()}, lines
+    )
 
 
 def topic_files(config: Config, files: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -118,6 +118,11 @@ class Versions:
                 yield position, (model, version)
             newest[version] = max(time, newest.get(version, time))
 
+    def has_place(self, model: str, version: str) -> bool:
+        """Whether the version can be taken up without displacing another."""
+        free = sum(key[0] == model for key in self._known) < self._config.limits.versions_per_model
+        return free and len(version) <= LONGEST_VERSION
+
     def take_place(self, model: str, version: str) -> Known:
         """A version is taken up; where there is no place left, the one that was silent for longest gives up its own."""
         mine = [key for key in self._known if key[0] == model]

@@ -26,6 +26,8 @@ Reason = Literal[
     "corrupt",
 ]
 MOST_BYTES = 1_000_000
+# The version of events that name none.
+NO_VERSION = "none"
 # A producer's clock may be ahead by this much; beyond, the event is rejected (INTERFACE §2).
 FUTURE = 300 * 1_000_000_000
 
@@ -86,6 +88,20 @@ class Half:
     version: str | None
     features: dict[str, Any] | None = None
     said: tuple[Any, Any, Any, dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A prediction of which both halves are there, at the time of its inputs. `position`: that of the half that came
+    last. `features` and `said` as in Half."""
+
+    position: int
+    id: str
+    time: int
+    model: str
+    version: str
+    features: dict[str, Any]
+    said: tuple[Any, Any, Any, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,20 @@ from numpy.typing import NDArray
 
 from exporter.batch import Batch
 from exporter.config import Topic
-from exporter.decode import FUTURE, MOST_BYTES, Decoded, Half, Labels, Reason, Reject, Schema, SchemaOf, Truth
+from exporter.decode import (
+    FUTURE,
+    MOST_BYTES,
+    NO_VERSION,
+    Decoded,
+    Half,
+    Labels,
+    Reason,
+    Reject,
+    Schema,
+    SchemaOf,
+    Truth,
+    Whole,
+)
 from exporter.decode.columns import canonical, column
 from exporter.decode.outputs import outputs, per_class, told
 from exporter.decode.places import Places
@@ -22,7 +35,6 @@ from exporter.decode.typed import MOST_STRANGERS, Taken, TypedDecoder, can_name,
 from exporter.sources import Partition, Records
 
 _EXAMPLE_LENGTH = 200
-NO_VERSION = "none"
 
 
 class Unreadable(Exception):
@@ -119,7 +131,8 @@ class JsonDecoder:
             position = np.searchsorted(rows, taken.rows)
             batches.append(self._typed.batch(taken, position))
         for (model, version), part in found.versions.items():
-            batches.append(_batch(model, version, part, np.searchsorted(rows, part.rows), times))
+            position = np.searchsorted(rows, part.rows)
+            batches.append(_batch(model, version, part, position, times[position]))
         self._expect_more_of(batches)
         return Decoded(
             times, rows, tuple(batches), tuple(found.rejects.values()), _labels(found.labels), tuple(found.halves)
@@ -276,14 +289,36 @@ def _no_label(written: Any) -> NoReturn:
     raise Unreadable("bad_label", f"the label is {what}, where one value belongs")
 
 
-def _batch(model: str, version: str, part: _Rows, position: NDArray[np.intp], times: NDArray[np.int64]) -> Batch:
+def batches_of(wholes: Sequence[Whole], schema_of: SchemaOf) -> tuple[Batch, ...]:
+    """Predictions that came in two halves, as if each had been one event."""
+    versions: dict[tuple[str, str], tuple[_Rows, list[int]]] = {}
+    for whole in sorted(wholes, key=lambda whole: whole.position):
+        schema = schema_of(whole.model, whole.version)
+        assert schema is not None, "a half of an unknown model is rejected"
+        part, times = versions.setdefault((whole.model, whole.version), (_Rows(schema), []))
+        said, score, label, baselines = whole.said
+        part.rows.append(whole.position)
+        part.ids.append(whole.id)
+        part.features.append(whole.features)
+        part.predictions.append(said)
+        part.scores.append(score)
+        part.labels.append(label)
+        part.baselines.append(baselines)
+        times.append(whole.time)
+    return tuple(
+        _batch(*key, part, np.array(part.rows, dtype=np.intp), np.array(times, dtype=np.int64))
+        for key, (part, times) in versions.items()
+    )
+
+
+def _batch(model: str, version: str, part: _Rows, position: NDArray[np.intp], time: NDArray[np.int64]) -> Batch:
     rule = part.schema.outputs
     said = outputs(rule, part.predictions, part.scores)
     names = dict.fromkeys(name for baselines in part.baselines for name in baselines)
     return Batch(
         model=model,
         version=version,
-        time=times[position],
+        time=time,
         position=position,
         features={name: column(part.features, name, numeric) for name, numeric in part.schema.features.items()},
         outputs=said,

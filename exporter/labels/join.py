@@ -16,12 +16,24 @@ from numpy.typing import NDArray
 
 from exporter.batch import Batch, Outcomes
 from exporter.counters import Counters
-from exporter.decode import Labels, Truth
+from exporter.decode import NO_VERSION, Half, Labels, Truth, Whole
 from exporter.labels.delays import Delays
 from exporter.labels.due import SPANS, Line
 from exporter.labels.found import Found, said_of, scores_of, truths_of
 from exporter.labels.kinds import Kind, Kinds
-from exporter.labels.rows import PREFIX, Label, Prediction, Row, decode, encode, key_of, text_of
+from exporter.labels.rows import (
+    PREFIX,
+    Label,
+    Prediction,
+    Row,
+    StoredHalf,
+    decode,
+    encode,
+    key_of,
+    pack,
+    text_of,
+    unpack,
+)
 from exporter.state import Store
 
 log = logging.getLogger(__name__)
@@ -43,8 +55,9 @@ class Rule:
 
 
 class LabelJoin:
-    """`rules` by model. `counted`: (model, version) → under which name it counts. `waits`: whether any topic has
-    labels; without one predictions wait for nothing."""
+    """`rules` by model. `counted`: (model, version) → under which name it counts; `alone`: the same for half
+    a prediction whose other half never came. `waits`: whether any topic has labels; without one predictions wait for
+    nothing."""
 
     def __init__(
         self,
@@ -52,13 +65,16 @@ class LabelJoin:
         store: Store,
         counters: Counters,
         counted: Callable[[str, str], tuple[str, str]],
+        alone: Callable[[str, str], tuple[str, str]],
         waits: bool,
     ) -> None:
         self._rules = rules
         self._store = store
         self._counters = counters
         self._counted = counted
+        self._alone = alone
         self._waits = waits
+        self._only = next(iter(rules)) if len(rules) == 1 else None
         self._longest = max(rule.horizon for rule in rules.values())
         self._room = sum(rule.capacity for rule in rules.values())
         self._changed: dict[bytes, bytes | None] = {}
@@ -71,6 +87,7 @@ class LabelJoin:
         self.kinds = Kinds.unpack(saved["kinds"]) if saved else Kinds()
         self._topics: list[str] = saved.get("topics", [])
         self._labels: int = saved.get("labels", 0)
+        self._halves: dict[str, int] = saved.get("halves", {})
         self._cursors = {(line, what): (time, bytes.fromhex(key)) for line, what, time, key in saved.get("cursors", [])}
         # A line a model, and one for what names no model: labels.
         self._names: list[str] = saved.get("lines", [])
@@ -114,7 +131,7 @@ class LabelJoin:
             data = self._changed.get(key, _UNREAD)
             if data is _UNREAD:
                 data = read.get(key)
-            if data is None and truth is None and prediction.time + horizon >= passed:
+            if data is None and truth is None and self._waits and prediction.time + horizon >= passed:
                 self._changed[key] = encode(Row([prediction]))
                 waiting += 1
                 continue
@@ -132,11 +149,12 @@ class LabelJoin:
         expired by now is passed over, not removed."""
         kind = self.kinds.kinds[prediction.kind]
         horizon = self._horizon(kind.model)
-        for other in row.predictions:
-            near = abs(other.time - prediction.time) <= horizon and other.time + horizon >= passed
-            if near and self._identity(other) == self._identity(prediction):
-                self._count("model_predictions_duplicate_total", kind)
-                return False
+        model, version = self._identity(prediction)
+        if self._is_there(row, model, version, prediction.time, passed):
+            self._count("model_predictions_duplicate_total", kind)
+            return False
+        for half in [half for half in row.halves if half.met and (half.model, _version(half)) == (model, version)]:
+            self._forget_half(row, half, "half")
         prediction.settled = not self._waits
         row.predictions.append(prediction)
         (self.kinds.waiting if prediction.waits else self.kinds.settled)[prediction.kind] += 1
@@ -176,9 +194,7 @@ class LabelJoin:
     def labels(self, labels: Labels, time: NDArray[np.int64], topic: str, before: NDArray[np.int64]) -> None:
         """Take up labels. `time` and `before`: int64[n], their own times, and until when everything had expired when
         each came."""
-        if topic not in self._topics:
-            self._topics.append(topic)
-        number = self._topics.index(topic)
+        number = self._topic(topic)
         keys = list(map(key_of, labels.ids))
         read = self._read(keys)
         made = map(Label, time.tolist(), labels.truths, [number] * len(keys), labels.models, labels.versions)
@@ -198,7 +214,12 @@ class LabelJoin:
                 self._forget(row, min(row.labels, key=lambda label: label.time))
             self._put(key, row)
         self._line("").add(time, b"".join(key[len(PREFIX) :] for key in keys))
-        self._bound_labels(int(time.min()))
+        self._bound_one("", "labels", int(time.min()))
+
+    def _topic(self, name: str) -> int:
+        if name not in self._topics:
+            self._topics.append(name)
+        return self._topics.index(name)
 
     def _try(self, prediction: Prediction, label: Label) -> None:
         model, version = self._identity(prediction)
@@ -231,6 +252,92 @@ class LabelJoin:
             prediction.labelled, prediction.truth = time, truth
             self.found.add(prediction, 1, first=False)
 
+    def halves(self, halves: Sequence[Half], topic: str, before: NDArray[np.int64]) -> list[Whole]:
+        """Take up halves; returns the predictions that are whole now. They must be given to `predictions` next.
+
+        `before`: int64[n], until when everything had expired when each came.
+        """
+        number = self._topic(topic)
+        keys = [key_of(half.id) for half in halves]
+        read = self._read(keys)
+        found: list[Whole] = []
+        for key, half, passed in zip(keys, halves, before.tolist(), strict=True):
+            data = self._changed.get(key, _UNREAD)
+            if data is _UNREAD:
+                data = read.get(key)
+            row = Row([]) if data is None else decode(data)
+            inputs = half.features is not None
+            body = pack(half.features if inputs else half.said)
+            stored = StoredHalf(inputs, half.time, number, half.model or self._only, half.version, body)
+            found += self._pair(row, stored, half, passed)
+            self._put(key, row)
+            self._line(stored.model or "").add(np.array([half.time]), key[len(PREFIX) :])
+        for name in {half.model or self._only or "" for half in halves}:
+            self._bound_one(name, "halves", min(half.time for half in halves))
+        return found
+
+    def _pair(self, row: Row, mine: StoredHalf, half: Half, passed: int) -> Iterator[Whole]:
+        if self._repeated(row, mine, passed):
+            self._counters.add("model_predictions_duplicate_total", *self._counted(mine.model or "", _version(mine)))
+            return
+        row.halves.append(mine)
+        self._halves[mine.model or ""] = self._halves.get(mine.model or "", 0) + 1
+        for other in row.halves:
+            model, version = mine.model or other.model, mine.version or other.version or NO_VERSION
+            if other.inputs == mine.inputs or model is None or not _compatible(mine, other):
+                continue
+            horizon = self._horizon(model)
+            if abs(mine.time - other.time) > horizon or other.time + horizon < passed:
+                continue
+            inputs, outputs = (mine, other) if mine.inputs else (other, mine)
+            if self._is_there(row, model, version, inputs.time, passed):
+                continue
+            mine.met = other.met = True
+            said, score, label, baselines = unpack(outputs.body)
+            features = unpack(inputs.body)
+            yield Whole(half.position, half.id, inputs.time, model, version, features, (said, score, label, baselines))
+        if mine.time + self._horizon_of(mine) < passed:
+            self._forget_half(row, mine, "half")
+        elif len(row.halves) > MOST_OF_AN_ID:
+            self._forget_half(row, min(row.halves, key=lambda half: half.time), "capacity")
+
+    def _repeated(self, row: Row, half: StoredHalf, passed: int) -> bool:
+        """Whether the same half is there already, or the prediction that it was half of."""
+        horizon = self._horizon_of(half)
+        return self._is_there(row, half.model, _version(half), half.time, passed) or any(
+            (other.inputs, other.model, other.version) == (half.inputs, half.model, half.version)
+            and abs(other.time - half.time) <= horizon
+            and other.time + horizon >= passed
+            for other in row.halves
+        )
+
+    def _is_there(self, row: Row, model: str | None, version: str, time: int, passed: int) -> bool:
+        """Whether a prediction of this identity is, within the horizon."""
+        if model is None:
+            return False
+        horizon = self._horizon(model)
+        return any(
+            self._identity(other) == (model, version)
+            and abs(other.time - time) <= horizon
+            and other.time + horizon >= passed
+            for other in row.predictions
+        )
+
+    def _horizon_of(self, half: StoredHalf) -> int:
+        return self._longest if half.model is None else self._horizon(half.model)
+
+    def _forget_half(self, row: Row, half: StoredHalf, reason: str) -> None:
+        row.halves.remove(half)
+        self._halves[half.model or ""] -= 1
+        if half.met or (half.model is not None and half.model not in self._rules):
+            return
+        if half.model is None:
+            # It never learned whose it is, and so there is no model in whose figures it could be.
+            self._counters.add("drift_exporter_rejected_records_total", self._topics[half.topic], "no_model")
+        else:
+            key = self._alone(half.model, _version(half))
+            self._counters.add("model_predictions_expired_total", *key, reason)
+
     def outcomes(self) -> Iterator[tuple[Kind, Outcomes]]:
         """What was found since the last call."""
         return self.found.take(self.kinds.kinds)
@@ -256,6 +363,9 @@ class LabelJoin:
         for label in row.labels[:]:
             if label.time + self._longest < before:
                 self._forget(row, label)
+        for half in row.halves[:]:
+            if half.time + self._horizon_of(half) < before:
+                self._forget_half(row, half, "half")
 
     def _drop(self, row: Row, prediction: Prediction, reason: str) -> None:
         row.predictions.remove(prediction)
@@ -276,19 +386,22 @@ class LabelJoin:
     def _bound(self, model: str, oldest: int) -> None:
         """At most so many of a model as it has room for wait; as many may be kept that have their label. `oldest`: of
         those that have just come."""
-        for what, counts in (("waiting", self.kinds.waiting), ("settled", self.kinds.settled)):
-            cursor = self._cursors.get((model, what))
-            if cursor is not None and oldest < cursor[0]:
-                self._cursors[model, what] = (oldest, b"")
-            while (over := self.kinds.kept(model, counts) - self._rules[model].capacity) > 0:
-                if not self._evict(model, what, over):
-                    break
+        self._bound_one(model, "waiting", oldest)
+        self._bound_one(model, "settled", oldest)
 
-    def _bound_labels(self, oldest: int) -> None:
-        if oldest < self._cursors.get(("", "labels"), (0, b""))[0]:
-            self._cursors["", "labels"] = (oldest, b"")
-        while self._labels > self._room and self._evict("", "labels", self._labels - self._room):
+    def _bound_one(self, line: str, what: str, oldest: int) -> None:
+        if oldest < self._cursors.get((line, what), (0, b""))[0]:
+            self._cursors[line, what] = (oldest, b"")
+        room = self._rules[line].capacity if line else self._room
+        while (over := self._kept(line, what) - room) > 0 and self._evict(line, what, over):
             pass
+
+    def _kept(self, line: str, what: str) -> int:
+        if what == "labels":
+            return self._labels
+        if what == "halves":
+            return self._halves.get(line, 0)
+        return self.kinds.kept(line, self.kinds.waiting if what == "waiting" else self.kinds.settled)
 
     def _evict(self, line: str, what: str, most: int) -> bool:
         """Drop the oldest, `most` of them at the most, of the next few that were not looked at; False where there are
@@ -302,6 +415,10 @@ class LabelJoin:
             if what == "labels":
                 for label in [label for label in row.labels if label.time == time][:most]:
                     self._forget(row, label)
+                    most -= 1
+            elif what == "halves":
+                for half in [h for h in row.halves if h.time == time and (h.model or "") == line][:most]:
+                    self._forget_half(row, half, "capacity")
                     most -= 1
             else:
                 for p in [p for p in row.predictions if p.time == time and p.waits == (what == "waiting")][:most]:
@@ -362,6 +479,7 @@ class LabelJoin:
             "kinds": self.kinds.pack(),
             "topics": self._topics,
             "labels": self._labels,
+            "halves": self._halves,
             "lines": self._names,
             "cursors": [[line, what, time, key.hex()] for (line, what), (time, key) in self._cursors.items()],
         }
@@ -377,3 +495,15 @@ class LabelJoin:
         self._changed.clear()
         for line in self._lines.values():
             line.saved()
+
+
+def _version(half: StoredHalf) -> str:
+    return half.version or NO_VERSION
+
+
+def _compatible(one: StoredHalf, other: StoredHalf) -> bool:
+    """Whether they name the same model and version, or one of them leaves that to the other."""
+    return all(
+        mine is None or theirs is None or mine == theirs
+        for mine, theirs in ((one.model, other.model), (one.version, other.version))
+    )

@@ -77,6 +77,23 @@ class Row(msgspec.Struct, array_like=True, gc=False):
     halves: list[StoredHalf] = []
 
 
+def pack(body: Any) -> bytes:
+    """What half a prediction carries; half a surrogate pair, which JSON may smuggle in, becomes a question mark."""
+    try:
+        return encode(body)
+    except UnicodeEncodeError:
+        return encode(_clean(body))
+
+
+def _clean(body: Any) -> Any:
+    if isinstance(body, str):
+        return body.encode("utf-8", "replace").decode()
+    if isinstance(body, dict):
+        return {_clean(name): _clean(value) for name, value in body.items()}
+    return list(map(_clean, body)) if isinstance(body, list | tuple) else body
+
+
+unpack = msgspec.msgpack.Decoder().decode
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Row).decode
 

@@ -57,8 +57,14 @@ class FileSource:
 
     recorded = True
 
-    def __init__(self, files: Sequence[tuple[str, str]], time_of: Mapping[str, Callable[[bytes], int | None]]) -> None:
-        """Raises FileError where a file cannot be opened."""
+    def __init__(
+        self,
+        files: Sequence[tuple[str, str]],
+        time_of: Mapping[str, Callable[[bytes], int | None]],
+        lines: int = LINES,
+    ) -> None:
+        """`lines` a poll, in which the order between files is lost. Raises FileError where a file cannot be opened."""
+        self._lines = lines
         merged = len(files) > 1
         self._readers = [_Reader(topic, path, time_of[topic] if merged else None) for topic, path in files]
         counts: dict[str, int] = {}
@@ -76,7 +82,7 @@ class FileSource:
     def poll(self, timeout: float) -> Iterator[Records]:
         found: dict[Partition, list[bytes]] = {}
         open_ = [reader for reader in self._readers if reader.line]
-        for _ in range(LINES):
+        for _ in range(self._lines):
             if not open_:
                 break
             reader = min(open_, key=lambda r: r.time) if len(open_) > 1 else open_[0]

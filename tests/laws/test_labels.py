@@ -269,3 +269,123 @@ def test_labels_equal_in_time_go_by_their_text(world: World) -> None:
         expected = Join(streams)
         assert [row[4] for row in expected.outcomes] == [counts]
         check(*played(world, interleaved(streams, np.random.default_rng(0)), 1, [True]), expected)
+
+
+HALVES = """
+topics:
+  inputs: {role: inputs}
+  outputs: {role: outputs}
+  labels: {role: labels}
+models:
+  m:
+    task: binary
+    classes: ["0", "1"]
+    reference: m.reference.json
+    labels: {horizon: 10m}
+windows: [24h]
+lateness: 1m
+"""
+
+
+@pytest.fixture(scope="module")
+def halves_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    world = World(tmp_path_factory.mktemp("halves"))
+    world.configure(HALVES)
+    world.reference("m", [{"x": i, "score": i / 10} for i in range(10)])
+    return world
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`inputs` and `outputs`: the time of each half, None where it never comes; `version` None where inputs name none.
+    `label`: one that a topic of labels has."""
+
+    id: int
+    version: str
+    named: bool
+    inputs: int | None
+    outputs: int | None
+    truth: int | None
+    label: tuple[int, int] | None
+
+    def events(self) -> Iterator[tuple[str, int, dict[str, Any]]]:
+        named = {"prediction_id": self.id, "model": "m"}
+        if self.inputs is not None:
+            version = {"model_version": self.version} if self.named else {}
+            yield "inputs", self.inputs, named | version | {"features": {"x": 1}}
+        if self.outputs is not None:
+            yield "outputs", self.outputs, named | {"model_version": self.version, "score": 0.75, "label": self.truth}
+        if self.label is not None:
+            yield "labels", self.label[0], {"prediction_id": self.id, "label": self.label[1]}
+
+    def near(self, time: int | None) -> bool:
+        return self.inputs is not None and time is not None and abs(self.inputs - time) <= HORIZON["m"]
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[list[Pair], list[tuple[Partition, bytes]]]:
+    """Pairs, and their halves and labels in the order of time, some of them twice."""
+    named, found = draw(st.booleans()), []
+    for id_ in range(draw(st.integers(0, 12))):
+        at = START + 10_000 + draw(st.integers(0, 5000))
+        apart = st.sampled_from([0, 0, 1, -1, 60, 600, -600, 601, -601])
+        inputs = draw(st.sampled_from([at, at, at, None]))
+        outputs = draw(st.sampled_from([at + draw(apart), at + draw(apart), None]))
+        label = draw(st.sampled_from([None, (at + draw(apart), 1)]))
+        truth = draw(st.sampled_from([None, None, 0]))
+        found.append(Pair(id_, draw(st.sampled_from(["1", "2"])), named, inputs, outputs, truth, label))
+    events = sorted(
+        ((time, topic, pair.id, event) for pair in found for topic, time, event in pair.events()), key=lambda e: e[:3]
+    )
+    log = []
+    for time, topic, id_, event in events:
+        record = (
+            Partition(topic, id_ % {"inputs": 2, "outputs": 3, "labels": 1}[topic]),
+            json_line(event | {"timestamp": time}),
+        )
+        log += [record] * (draw(st.sampled_from([1, 1, 1, 2])) if topic != "labels" else 1)
+    return found, log
+
+
+@settings(max_examples=60)
+@given(pairs(), st.randoms(use_true_random=False), accidents, st.integers(1, 12), ticks)
+def test_halves_meet_in_any_order_and_across_crashes(
+    halves_world: World, pairs: Any, random: Any, accidents: dict[int, Item], most: int, ticks: list[bool]
+) -> None:
+    wanted, log = pairs
+    left: dict[Partition, list[bytes]] = {}
+    for partition, value in log:
+        left.setdefault(partition, []).append(value)
+    items: list[Item] = []
+    while left:
+        partition = random.choice(sorted(left))
+        items += [accidents[len(items)]] if len(items) in accidents else []
+        items.append((partition, left[partition].pop(0)))
+        left = {partition: values for partition, values in left.items() if values}
+    page, _ = played(halves_world, items, most, ticks)
+    found = samples(page)
+    ends = [pair.inputs for pair in wanted if pair.inputs is not None]
+    end = (max(ends) // 60 + 1) * 60 if ends else 0
+    for version in ("1", "2"):
+        counts: Counter[str] = Counter()
+        for pair in wanted:
+            if pair.version == version and pair.near(pair.outputs):
+                counts["predictions"] += 1
+                truths = int(pair.truth is not None) + int(pair.label is not None and pair.near(pair.label[0]))
+                counts["matched"] += int(truths > 0)
+                counts["replaced"] += max(0, truths - 1)
+            # Inputs that name no version are those of version `none` until the other half says more.
+            mine = pair.version == version if pair.named else False
+            if not pair.near(pair.outputs):
+                counts["half"] += int(mine and pair.inputs is not None and pair.inputs + 600 < end)
+                counts["half"] += int(pair.version == version and pair.outputs is not None and pair.outputs + 600 < end)
+        of = {"model": "m", "model_version": version}
+        names = {
+            "predictions": series("model_predictions_total", **of),
+            "matched": series("model_labels_matched_total", **of),
+            "replaced": series("model_labels_replaced_total", **of),
+            "half": series("model_predictions_expired_total", reason="half", **of),
+        }
+        assert {short: found.get(name, 0) for short, name in names.items()} == {short: counts[short] for short in names}
+    repeats = sum(value for key, value in found.items() if key[0] == "model_predictions_duplicate_total")
+    assert repeats == len(log) - len(set(log))
