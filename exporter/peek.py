@@ -38,7 +38,7 @@ def peek(config: Config, references: References, ones: Iterable[Records], now: i
 
 def _decoded(decoded: Decoded) -> Iterator[str]:
     for reject in decoded.rejects:
-        yield f"  rejected as {reject.reason}: {reject.detail}"
+        yield f"  rejected as {reject.reason}: {reject.detail}" + (f": {reject.held!r}" if reject.held else "")
     for batch in decoded.batches:
         yield from _batch(batch)
     if not decoded.batches and not decoded.rejects:

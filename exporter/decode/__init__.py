@@ -52,12 +52,16 @@ SchemaOf = Callable[[str, str], Schema | None]
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """`count` records of one `Records` for one reason, the first of them as an example."""
+    """`count` records of one `Records` for one reason, the first of them as an example.
+
+    `detail` says what is wrong without a value of the event, so the log may have it; `held` is that value, or empty.
+    """
 
     reason: Reason
     count: int
     offset: int
     detail: str
+    held: str = ""
 
 
 # What was true: a class as text, or a number as it was written; classes compare by `columns.canonical` of it.

@@ -35,15 +35,17 @@ from exporter.decode.typed import MOST_STRANGERS, Taken, TypedDecoder, can_name,
 from exporter.sources import Partition, Records
 
 _EXAMPLE_LENGTH = 200
+_KINDS = {str: "text", bool: "boolean", dict: "object", list: "array"}
 
 
 class Unreadable(Exception):
-    """An event is rejected: reason and detail."""
+    """An event is rejected: reason, detail, and what the event holds in that place."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(self, reason: Reason, detail: str, held: str = "") -> None:
         super().__init__(reason, detail)
         self.reason: Reason = reason
         self.detail = detail
+        self.held = held[:_EXAMPLE_LENGTH]
 
 
 @dataclass
@@ -84,7 +86,7 @@ class _Found:
     def reject(self, refused: Unreadable, offset: int) -> None:
         before = self.rejects.get(refused.reason)
         if before is None:
-            self.rejects[refused.reason] = Reject(refused.reason, 1, offset, refused.detail)
+            self.rejects[refused.reason] = Reject(refused.reason, 1, offset, refused.detail, refused.held)
         else:
             self.rejects[refused.reason] = replace(before, count=before.count + 1)
 
@@ -212,10 +214,10 @@ class JsonDecoder:
         else:
             time = parse_time(written)
         if time is None or time < 0:
-            shown = "no time" if written is None else f"the time {str(written)[:_EXAMPLE_LENGTH]!r}"
-            raise Unreadable("bad_time", f"{shown}, where RFC 3339 or an epoch number belongs")
+            kind = "no time" if written is None else f"a {_KINDS.get(type(written), 'number')}"
+            raise Unreadable("bad_time", f"{kind} where RFC 3339 or an epoch number belongs", str(written or ""))
         if latest is not None and time > latest:
-            raise Unreadable("future", f"the time {str(written)[:_EXAMPLE_LENGTH]!r} is over 5 minutes ahead of now")
+            raise Unreadable("future", "the time is over 5 minutes ahead of now", str(written or ""))
         return time
 
 
