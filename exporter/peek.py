@@ -17,11 +17,14 @@ MOST_SHOWN = 100  # characters of a text
 def first(source: Source, count: int) -> Iterator[Records]:
     """The first `count` records of a recorded source, one in each Records."""
     source.seek({})
-    while count and not source.ended():
-        for records in source.poll(1.0):
-            ones = list(records.parts(1))[:count]
-            count -= len(ones)
-            yield from ones
+    try:
+        while count and not source.ended():
+            for records in source.poll(1.0):
+                ones = list(records.parts(1))[:count]
+                count -= len(ones)
+                yield from ones
+    finally:
+        source.close()
 
 
 def peek(config: Config, references: References, ones: Iterable[Records], now: int | None) -> Iterator[str]:
