@@ -5,7 +5,7 @@ Everything a distance needs is here as integers over fixed bins, so a comparison
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,28 @@ class ReferenceColumn:
 
 
 @dataclass(frozen=True)
+class ReferencePerformance:
+    """How good the model was on the training data.
+
+    `rows` that can be right or wrong, `errors` of them wrong; of a regression, those whose absolute error is above
+    `large`, its .9 quantile. `classes`: the last is `other`; `confusion`: labels by predictions. `figures`: by the
+    metric's name less `model_reference_`; `by_class`: class → the same.
+    """
+
+    rows: int
+    errors: int
+    figures: Mapping[str, float]
+    classes: tuple[str, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    by_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    large: float | None = None
+
+
+@dataclass(frozen=True)
 class Reference:
     """`built_at`, `first_time` and `last_time` in nanoseconds since the epoch; the times are None where the training
-    data carried none. `fingerprint` tells two references with different contents apart."""
+    data carried none. `score_edges`: inner edges of 200 bins of equal mass of a binary model's scores, each with
+    whether it also divides them into 20. `fingerprint` tells two references with different contents apart."""
 
     model: str
     version: str | None
@@ -67,6 +86,8 @@ class Reference:
     outputs: Mapping[str, ReferenceColumn]
     first_time: int | None = None
     last_time: int | None = None
+    score_edges: tuple[tuple[float, bool], ...] = ()
+    performance: ReferencePerformance | None = None
     fingerprint: str = field(default="")
 
     def __post_init__(self) -> None:
@@ -122,7 +143,27 @@ def _document(reference: Reference) -> dict[str, Any]:
         "fingerprint": reference.fingerprint,
         "features": {name: _column_document(column) for name, column in reference.features.items()},
         "outputs": {name: _column_document(column) for name, column in reference.outputs.items()},
-    }
+    } | _judged_document(reference)
+
+
+def _judged_document(reference: Reference) -> dict[str, Any]:
+    """Only what is known, so that a reference without labels reads as before."""
+    document: dict[str, Any] = {}
+    if reference.score_edges:
+        document["score_edges"] = {
+            "inner": [edge for edge, _ in reference.score_edges],
+            "of_20": [edge for edge, coarse in reference.score_edges if coarse],
+        }
+    if reference.performance is not None:
+        document["performance"] = asdict(reference.performance)
+    return document
+
+
+def _performance(document: dict[str, Any] | None) -> ReferencePerformance | None:
+    if document is None:
+        return None
+    lists = {"classes": tuple(document["classes"]), "confusion": tuple(map(tuple, document["confusion"]))}
+    return ReferencePerformance(**(document | lists))
 
 
 def _column_document(column: ReferenceColumn) -> dict[str, Any]:
@@ -161,7 +202,16 @@ def _from_document(document: dict[str, Any]) -> Reference:
         fingerprint=document["fingerprint"],
         features={name: _column(entry) for name, entry in document["features"].items()},
         outputs={name: _column(entry) for name, entry in document["outputs"].items()},
+        score_edges=_score_edges(document.get("score_edges")),
+        performance=_performance(document.get("performance")),
     )
+
+
+def _score_edges(document: dict[str, list[float]] | None) -> tuple[tuple[float, bool], ...]:
+    if document is None:
+        return ()
+    coarse = set(document["of_20"])
+    return tuple((edge, edge in coarse) for edge in document["inner"])
 
 
 def _column(entry: dict[str, Any]) -> ReferenceColumn:

@@ -18,17 +18,20 @@ from exporter.config.model import Weekday
 from exporter.decode import Schema
 from exporter.decode.outputs import OutputRule
 from exporter.detectors.packing import UnfitState
+from exporter.outcomes import PREFIX, OutcomeSeries, saved_outcomes
 from exporter.reference import Reference
 from exporter.references import classes_of
 from exporter.scores import Scores, Terms, scores_rows
+from exporter.slices import slices_of
 from exporter.state import Store
 from exporter.statistics import Comparison
 from exporter.statistics.compared import OTHER
 from exporter.summaries.bins import NumericBins, category_bins, numeric_bins
 from exporter.summaries.block import ColumnSpec, Layout
 from exporter.summaries.histogram import CumulativeHistogram
+from exporter.summaries.judged import Task
 from exporter.summaries.keys import hash_of
-from exporter.windows import RollingWindow, Series, Span
+from exporter.windows import RollingWindow, Series, Span, block_prefix, window_prefix
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class Known:
     series: Series
     comparison: Comparison
     scores: Scores | None
+    outcomes: OutcomeSeries
 
 
 class Versions:
@@ -128,18 +132,28 @@ class Versions:
         mine = [key for key in self._known if key[0] == model]
         if len(mine) >= self._config.limits.versions_per_model:
             oldest = min(mine, key=lambda key: (self._known[key].series.newest or 0, key))
-            self._drop(self._known.pop(oldest).series.id)
+            left = self._known.pop(oldest)
+            self._drop(left.series.id)
+            for id_ in left.outcomes.ids:
+                self._drop_outcomes(id_)
         known = self._known[model, version] = self._take_up(model, version)
         return known
 
     def _drop(self, series: str, kept: Collection[bytes] = ()) -> int:
         """Delete the rows of a series, less those under the prefixes `kept`; returns how many blocks that were."""
-        dropped = [row for row, _ in self._store.scan(_block_prefix(series)) if not any(map(row.startswith, kept))]
+        dropped = self._blocks(series, kept)
         self._rows.update(dict.fromkeys(dropped))
         if not kept:
             self._rows[_row(series)] = None
             self._rows.update(dict.fromkeys(scores_rows(self._store, series)))
         return len(dropped)
+
+    def _blocks(self, series: str, kept: Collection[bytes] = ()) -> list[bytes]:
+        return [row for row, _ in self._store.scan(block_prefix(series)) if not any(map(row.startswith, kept))]
+
+    def _drop_outcomes(self, id_: str) -> None:
+        self._rows.update(dict.fromkeys(self._blocks(id_)))
+        self._rows[PREFIX + id_.encode()] = None
 
     def _reference(self, model: str, version: str) -> Reference | None:
         references = self._references.get(model, {})
@@ -165,7 +179,24 @@ class Versions:
         threshold = 0.5 if configured.threshold is None else configured.threshold
         return OutputRule("binary", classes, positive, negative, threshold)
 
-    def _take_up(self, model: str, version: str) -> Known:
+    def _outcomes(
+        self, key: tuple[str, str], reference: Reference | None, schema: Schema, saved: Mapping[str, Mapping[str, Any]]
+    ) -> OutcomeSeries:
+        rule, configured = schema.outputs, self._config.models[key[0]]
+        classes = tuple(name for name in rule.classes if name != OTHER)
+        positive = classes.index(rule.positive) if rule.positive in classes else None
+        return OutcomeSeries(
+            key,
+            Task(rule.task, classes, positive),
+            reference,
+            slices_of(configured, reference, self._config.limits.slice_values),
+            self._spans,
+            self._config.pane.ns,
+            self._store,
+            saved,
+        )
+
+    def _take_up(self, model: str, version: str, saved: Mapping[str, Mapping[str, Any]] | None = None) -> Known:
         reference = self._reference(model, version)
         schema = self.schema_of(model, version)
         assert schema is not None, "a version is taken up only of a known model"
@@ -190,11 +221,12 @@ class Versions:
                 id=series,
                 layout=layout,
                 pane=self._config.pane.ns,
-                windows=[RollingWindow(s, layout, self._store, _window_prefix(series, s)) for s in self._spans],
+                windows=[RollingWindow(s, layout, self._store, window_prefix(series, s)) for s in self._spans],
                 histograms=_histograms(reference),
             ),
             comparison,
             self._scores(model, comparison, series),
+            self._outcomes((model, version), reference, schema, saved or {}),
         )
 
     def _scores(self, model: str, comparison: Comparison, series: str) -> Scores | None:
@@ -252,11 +284,15 @@ class Versions:
                 rows.update(window.rows())
             if known.scores is not None:
                 rows.update(known.scores.rows())
+            rows.update(known.outcomes.rows())
         return rows
 
     def unsaved_blocks(self) -> int:
         """Blocks held in memory because they are not saved yet."""
-        return sum(window.unsaved() for known in self._known.values() for window in known.series.windows)
+        return sum(
+            known.outcomes.unsaved() + sum(window.unsaved() for window in known.series.windows)
+            for known in self._known.values()
+        )
 
     def saved(self) -> None:
         """`rows` were written."""
@@ -266,9 +302,11 @@ class Versions:
                 window.saved()
             if known.scores is not None:
                 known.scores.saved()
+            known.outcomes.saved()
 
     def _load(self) -> None:
         """Take up what was saved; what no longer fits starts anew, with a line that says what and why."""
+        outcomes = saved_outcomes(self._store)
         for key, data in list(self._store.scan(b"series/")):
             saved, id_ = orjson.loads(data), key.removeprefix(b"series/").decode()
             model, version = saved["model"], saved["version"]
@@ -276,7 +314,7 @@ class Versions:
                 log.warning("model %s is no longer configured: what was counted of it is dropped", model)
                 self._drop(id_)
                 continue
-            known = self._known[model, version] = self._take_up(model, version)
+            known = self._known[model, version] = self._take_up(model, version, outcomes)
             known.series.newest = saved["newest"]
             if known.series.id != id_:
                 why = self._difference(saved, known)
@@ -291,12 +329,17 @@ class Versions:
             for window in series.windows:
                 window.load()
             self._load_scores(model, version, known)
-            self._drop(id_, [_window_prefix(id_, span) for span in self._spans])
+            self._drop(id_, [window_prefix(id_, span) for span in self._spans])
             windows = [window.span.name for window in series.windows]
             if saved["windows"] != windows:
                 before, now = ", ".join(saved["windows"]), ", ".join(windows)
                 log.warning("model %s, version %s: windows are now %s, they were %s: new ones start empty",
                             model, version, now, before)  # fmt: skip
+
+        for id_ in outcomes.keys() - {id_ for known in self._known.values() for id_ in known.outcomes.ids}:
+            self._drop_outcomes(id_)
+        for id_ in (id_ for known in self._known.values() for id_ in known.outcomes.ids):
+            self._rows.update(dict.fromkeys(self._blocks(id_, [window_prefix(id_, span) for span in self._spans])))
 
     def _load_scores(self, model: str, version: str, known: Known) -> None:
         if known.scores is None:
@@ -321,14 +364,6 @@ class Versions:
 
 def _row(series: str) -> bytes:
     return b"series/" + series.encode()
-
-
-def _block_prefix(series: str) -> bytes:
-    return b"block/" + series.encode() + b"/"
-
-
-def _window_prefix(series: str, span: Span) -> bytes:
-    return _block_prefix(series) + f"{span.panes}x{span.step}/".encode()
 
 
 def _histograms(reference: Reference | None) -> dict[str, CumulativeHistogram]:

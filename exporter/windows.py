@@ -5,7 +5,7 @@ store until they expire, are read once, and are taken away from the sum.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from exporter.batch import Batch, Numbers
 from exporter.state import Store
-from exporter.summaries.block import Block, Delta, Layout, Total
+from exporter.summaries.block import Block, Delta, Layout, Spec, Total
 from exporter.summaries.histogram import CumulativeHistogram
+from exporter.summaries.tally import Tally
 
 MOST_NAMES = 50
 NAME_LENGTH = 120
@@ -41,13 +42,25 @@ class Window:
     since: int | None
 
 
-class RollingWindow:
-    """The blocks of one span. `first`: the oldest block that still belongs to it, None before the first pane closed."""
+def block_prefix(series: str) -> bytes:
+    """Under which the blocks of a series are stored."""
+    return b"block/" + series.encode() + b"/"
 
-    def __init__(self, span: Span, layout: Layout, store: Store, prefix: bytes) -> None:
+
+def window_prefix(series: str, span: Span) -> bytes:
+    """Under which the blocks of one of its windows are stored."""
+    return block_prefix(series) + f"{span.panes}x{span.step}/".encode()
+
+
+class RollingWindow:
+    """The blocks of one span. `first`: the oldest block that still belongs to it, None before the first pane closed.
+    `counts`: the counts of each of its blocks, where somebody needs to see them one by one, else None."""
+
+    def __init__(self, span: Span, layout: Spec, store: Store, prefix: bytes, *, one_by_one: bool = False) -> None:
         self.span = span
         self.layout = layout
         self.total = Total(layout)
+        self.counts: dict[int, Tally] | None = {} if one_by_one else None
         self.first: int | None = None
         self._store = store
         self._prefix = prefix
@@ -60,7 +73,10 @@ class RollingWindow:
         for key, data in self._store.scan(self._prefix):
             index = int.from_bytes(key[len(self._prefix) :], "big", signed=True)
             self._stored.add(index)
-            self.total.merge(Block.unpack(self.layout, data))
+            block = Block.unpack(self.layout, data)
+            self.total.merge(block)
+            if self.counts is not None:
+                self.counts[index] = Tally(block.counts.summed())
 
     def covers(self, pane: int) -> bool:
         return self.first is None or pane // self.span.step >= self.first
@@ -70,6 +86,8 @@ class RollingWindow:
         self._block(index).add(delta)
         self.total.add(delta)
         self._changed.add(index)
+        if self.counts is not None:
+            self.counts.setdefault(index, Tally()).add(delta.counts)
 
     def advance(self, closed_pane: int) -> None:
         """Let go of the blocks that are wholly older than the length of the window."""
@@ -82,6 +100,8 @@ class RollingWindow:
             self.total.merge(self._block(index), -1)
             self._warm.pop(index, None)
             self._changed.add(index)
+            if self.counts is not None:
+                self.counts.pop(index, None)
 
     def _block(self, index: int) -> Block:
         if index not in self._warm:
@@ -124,6 +144,27 @@ class RollingWindow:
             block.clear_hashes(columns)
 
 
+def groups(windows: Sequence[RollingWindow], panes: NDArray[np.int64]) -> Iterable[tuple[int, NDArray[np.intp]]]:
+    """Rows that belong to the same block in each window that covers them: (their first pane, the rows).
+
+    Old rows reach only the long windows, whose blocks are long, so a sparse replay has few groups.
+    """
+    step = np.zeros(len(panes), dtype=np.int64)
+    for window in windows:
+        first = window.first
+        covered = np.ones(len(panes), dtype=bool) if first is None else panes // window.span.step >= first
+        step[covered] = np.gcd(step[covered], window.span.step)
+    rows = np.flatnonzero(step)
+    if not len(rows):
+        return
+    start = panes[rows] // step[rows] * step[rows]
+    order = np.lexsort((step[rows], start))
+    start, steps, rows = start[order], step[rows][order], rows[order]
+    cuts = np.flatnonzero((np.diff(start) != 0) | (np.diff(steps) != 0)) + 1
+    for group, at in zip(np.split(rows, cuts), [0, *cuts.tolist()], strict=True):
+        yield int(start[at]), np.sort(group)
+
+
 @dataclass
 class Series:
     """The windows of one version of one model against one reference, and what it has told since its state began.
@@ -150,32 +191,12 @@ class Series:
                 histogram.observe(column.values)
         for row, name in batch.unexpected:
             self._note(name, int(batch.time[row]))
-        for pane, rows in self._groups(batch.time // self.pane):
+        for pane, rows in groups(self.windows, batch.time // self.pane):
             delta = Delta(self.layout, encoded.take(rows))
             for window in self.windows:
                 if window.covers(pane):
                     window.add(pane, delta)
         return encoded.codes
-
-    def _groups(self, panes: NDArray[np.int64]) -> Iterable[tuple[int, NDArray[np.intp]]]:
-        """Rows that belong to the same block in each window that covers them: (their first pane, the rows).
-
-        Old rows reach only the long windows, whose blocks are long, so a sparse replay has few groups.
-        """
-        step = np.zeros(len(panes), dtype=np.int64)
-        for window in self.windows:
-            first = window.first
-            covered = np.ones(len(panes), dtype=bool) if first is None else panes // window.span.step >= first
-            step[covered] = np.gcd(step[covered], window.span.step)
-        rows = np.flatnonzero(step)
-        if not len(rows):
-            return
-        start = panes[rows] // step[rows] * step[rows]
-        order = np.lexsort((step[rows], start))
-        start, steps, rows = start[order], step[rows][order], rows[order]
-        cuts = np.flatnonzero((np.diff(start) != 0) | (np.diff(steps) != 0)) + 1
-        for group, at in zip(np.split(rows, cuts), [0, *cuts.tolist()], strict=True):
-            yield int(start[at]), np.sort(group)
 
     def _note(self, name: str, time: int) -> None:
         name = name[:NAME_LENGTH]

@@ -7,7 +7,7 @@ expires is taken away without a trace.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -17,7 +17,7 @@ from exporter.batch import Batch, Column, Numbers, Texts
 from exporter.summaries.bins import Bins, CategoryBins, NumericBins
 from exporter.summaries.keys import Buckets, Hashes, bounds, bucket, hash_of
 from exporter.summaries.moments import Moments, Scale
-from exporter.summaries.tally import Places, Tally, places, scatter
+from exporter.summaries.tally import Places, Tally, negative, places, scatter
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,15 @@ class ColumnSpec:
     bins: Bins
     mean: float = 0.0
     deviation: float = 1.0
+
+
+class Spec(Protocol):
+    """What a block has to know of its vectors: their widths, the moments' grid, the registries of sparse keys."""
+
+    size: int
+    scale: Scale
+    buckets: Buckets
+    hashes: Hashes
 
 
 class Layout:
@@ -172,7 +181,7 @@ class Delta:
 
     __slots__ = ("buckets", "counts", "hashes", "moments", "rows")
 
-    def __init__(self, layout: Layout, encoded: Encoded) -> None:
+    def __init__(self, layout: Spec, encoded: Encoded) -> None:
         self.rows = encoded.codes.shape[1]
         self.counts = places(encoded.codes.ravel(), layout.size)
         self.buckets = places(encoded.buckets.ravel(), len(layout.buckets))
@@ -183,13 +192,22 @@ class Delta:
         self.moments = Moments(layout.scale)
         self.moments.observe(encoded.values)
 
+    def negated(self) -> "Delta":
+        """The same rows, to be taken away."""
+        taken = Delta.__new__(Delta)
+        taken.rows = -self.rows
+        taken.counts, taken.buckets, taken.hashes = negative(self.counts), negative(self.buckets), negative(self.hashes)
+        taken.moments = Moments(self.moments.scale)
+        taken.moments.merge(self.moments, -1)
+        return taken
+
 
 class Block:
     """One stretch of time: `rows`, sparse tallies over the layout's bins and the registries' columns, and moments."""
 
     __slots__ = ("buckets", "counts", "hashes", "layout", "moments", "rows")
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Spec) -> None:
         self.layout = layout
         self.rows = 0
         self.counts, self.buckets, self.hashes = Tally(), Tally(), Tally()
@@ -230,7 +248,7 @@ class Block:
         return msgspec.msgpack.encode(document)
 
     @classmethod
-    def unpack(cls, layout: Layout, data: bytes) -> "Block":
+    def unpack(cls, layout: Spec, data: bytes) -> "Block":
         document: dict[str, Any] = msgspec.msgpack.decode(data)
         block = cls(layout)
         block.rows = document["rows"]
@@ -260,7 +278,7 @@ class Total:
 
     __slots__ = ("buckets", "counts", "hashes", "moments", "rows")
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Spec) -> None:
         self.rows = 0
         self.counts = np.zeros(layout.size, dtype=np.int64)
         self.buckets = np.zeros(0, dtype=np.int64)

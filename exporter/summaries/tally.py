@@ -27,6 +27,13 @@ def places(index: NDArray[np.int32], width: int) -> Places:
     return Places(hit.astype(np.int32), counts[hit].astype(np.int64, copy=False))
 
 
+def negative(hits: Places) -> Places:
+    """The same columns, to be taken away."""
+    summed = _summed([hits])
+    assert summed.counts is not None, "a sum has counts"
+    return Places(summed.columns, -summed.counts)
+
+
 def scatter(dense: NDArray[np.int64], hits: Places, sign: int = 1) -> NDArray[np.int64]:
     """dense + sign·hits, in place where dense is long enough."""
     index, counts = hits
