@@ -30,7 +30,7 @@ from exporter.metrics import Prefixes, Samples, SeriesLimit, Snapshot, process_m
 from exporter.reference import QUANTILES
 from exporter.sources import Partition, Records, Source
 from exporter.state import META, SCHEMA, StateError, Store, saved_meta
-from exporter.statistics import STATISTICS
+from exporter.statistics import STATISTIC_NAMES
 from exporter.versions import OTHER_VERSION, Known, References, Versions
 from exporter.view import PageView
 from exporter.watermark import NEVER, Watermark
@@ -283,8 +283,12 @@ class App:
         and repeats are not told."""
         schema = self.versions.schema_of(batch.model, batch.version)
         assert schema is not None, "a batch is of a known model"
-        slices = np.zeros((0, len(batch.time)), dtype=np.int16)
-        kind = Kind(*key, schema.outputs.task, schema.outputs.classes, "")
+        known = self.versions.get(key)
+        if known is None:
+            slices, signature = np.zeros((0, len(batch.time)), dtype=np.int16), ""
+        else:
+            slices, signature = known.outcomes.slices.codes(batch), known.outcomes.slices.signature
+        kind = Kind(*key, schema.outputs.task, schema.outputs.classes, signature)
         if expired is None:
             self.join.told(batch, kind, slices)
             return np.ones(len(batch.time), dtype=bool)
@@ -314,6 +318,11 @@ class App:
 
     def _outcomes(self, kind: Kind, found: Outcomes) -> None:
         """Predictions whose label is known now; those of a version that lost its place are seen nowhere."""
+        known = self.versions.get((kind.model, kind.version))
+        if known is not None:
+            if kind.slicing != known.outcomes.slices.signature:  # they waited while the configuration changed
+                found = replace(found, slices=known.outcomes.slices.nowhere(len(found.time)))
+            known.outcomes.absorb(found)
 
     def _followed(self) -> int:
         """How far topics of labels and outputs are; a recorded one that has ended holds nothing back."""
@@ -333,6 +342,7 @@ class App:
         if closed is not None:
             for _, known in self.versions:
                 known.series.advance(closed)
+                known.outcomes.advance(closed)
 
     def _feed(self) -> None:
         """Give the detectors what is closed, once all rows are counted that came before."""
@@ -497,7 +507,7 @@ class App:
             at = high - self.config.lateness.ns
             by_topic[partition.topic] = min(at, by_topic.get(partition.topic, at))
         self.health.watermarks = by_topic
-        samples: Samples = self.health.samples(statistic.name for statistic in STATISTICS)
+        samples: Samples = self.health.samples(STATISTIC_NAMES)
         return render({name: found for name, found in samples.items() if name not in self.config.metrics.disable})
 
     def _view(self, versions: Iterable[object]) -> PageView:

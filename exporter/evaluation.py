@@ -55,15 +55,16 @@ class Evaluation:
                     metric, (*key, name), histogram.edges.tolist(), histogram.counts.tolist(), histogram.total
                 )
                 self.samples.setdefault(metric.name, []).extend(samples)
+        for name, of, values in known.judging.reference():
+            self.add(name, key, of, values)
         windows = []
-        for window in known.series.view():
+        rolling = known.series.windows
+        for window, outcomes, counted in zip(known.series.view(), known.outcomes.windows, rolling, strict=True):
             found: dict[str, Readings] = {}
-            for result in evaluate(Compared(known.comparison, window)):
-                if isinstance(result, Failure):
-                    self.failures.append(result)
-                    continue
-                found[result.metric] = result
-                self.add(result.metric, key, result.labels, result.values.tolist(), window.name)
+            self._add_results(key, window.name, evaluate(Compared(known.comparison, window)), found)
+            labelled = known.judging.labelled(outcomes, window.block.rows)
+            judged: dict[str, Readings] = {}
+            self._add_results(key, window.name, known.judging.readings(outcomes, labelled), judged)
             windows.append(
                 WindowView(
                     window.name,
@@ -72,6 +73,7 @@ class Evaluation:
                     known.series.newest,
                     _Columns(known.comparison, window.block.counts.copy(), found, categories),
                     _by_label(found.get("model_class_ratio")),
+                    known.judging.view(outcomes, labelled, judged, counted, known.series.pane),
                 )
             )
         self.views.append(
@@ -111,6 +113,16 @@ class Evaluation:
             outputs={name: ScoreView(one.score, one.carrier, None, one.since) for name, one in outputs.items()},
             history=scores.points(),
         )
+
+    def _add_results(
+        self, key: tuple[str, str], window: str, results: Iterable[Readings | Failure], found: dict[str, Readings]
+    ) -> None:
+        for result in results:
+            if isinstance(result, Failure):
+                self.failures.append(result)
+                continue
+            found[result.metric] = result
+            self.add(result.metric, key, result.labels, result.values.tolist(), window)
 
     def _add_reference(self, key: tuple[str, str], reference: Reference | None, comparison: Comparison) -> None:
         self.add("model_reference_rows", key, [()], [reference.rows if reference else 0])

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from exporter.batch import Outcomes
 from exporter.reference import Reference
 from exporter.slices import Slices
 from exporter.state import Store
 from exporter.summaries.block import Delta, Encoded
-from exporter.summaries.judged import CALIBRATION_BINS, Judged, Scored, Task, Told
+from exporter.summaries.judged import Judged, Scored, Task, Told, bins_of_scores
 from exporter.summaries.keys import hash_of
 from exporter.summaries.moments import Scale
 from exporter.windows import RollingWindow, Span, groups, window_prefix
@@ -64,14 +63,14 @@ class OutcomeSeries:
         if before is not None and scale is not None:  # sums in other units do not merge
             scale = Scale(np.array(before["centre"], dtype=np.float64), np.array(before["exponent"], dtype=np.int64))
         self.judged = Judged(task, scale)
-        edges, grouped = _bins_of_scores(reference if task.positive is not None else None)
+        edges, grouped = bins_of_scores(reference.score_edges if reference is not None else ())
         values = [len(one.values) for one in slices.slices]
         self.scored = Scored(task, edges, grouped, label.bins if label is not None else None, values, spread)
         self.scored_id = _id((*key, pane, task.name, task.classes, fingerprint, self.scored.signature()))
         self.windows = [
             OutcomeWindow(
                 span.name,
-                RollingWindow(span, self.judged, store, window_prefix(self.judged_id, span), one_by_one=True),
+                RollingWindow(span, self.judged, store, window_prefix(self.judged_id, span), keeps_all=True),
                 RollingWindow(span, self.scored, store, window_prefix(self.scored_id, span)),
             )
             for span in spans
@@ -145,13 +144,3 @@ def saved_outcomes(store: Store) -> dict[str, dict[str, Any]]:
 
 def _id(identity: tuple[object, ...]) -> str:
     return f"{hash_of(repr(('outcomes', *identity))):016x}"
-
-
-def _bins_of_scores(reference: Reference | None) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Inner edges of the bins of scores, and the calibration bin of each: every tenth edge is one of theirs."""
-    if reference is None or not reference.score_edges:
-        return np.zeros(0), np.zeros(0, dtype=np.intp)
-    edges = np.array([edge for edge, _ in reference.score_edges])
-    outer = np.cumsum([coarse for _, coarse in reference.score_edges])
-    groups = np.concatenate([[0], outer]).astype(np.intp)
-    return edges, np.minimum(groups, CALIBRATION_BINS - 1)

@@ -20,7 +20,7 @@ from exporter.reference import Reference
 from exporter.references import load_references
 from exporter.sources import Source
 from exporter.state import RocksStore, Store
-from exporter.statistics import STATISTICS
+from exporter.statistics import STATISTIC_NAMES
 from exporter.view import PageView
 from exporter.web import Admin, Rules, Server, Site
 
@@ -62,7 +62,7 @@ class Sidecar:
         # Who asked for the configuration to be read again, each waiting for what is wrong with it.
         self._asked: SimpleQueue[Future[list[str]]] = SimpleQueue()
         started = Health(started=time.time_ns(), last_reload=time.time_ns())
-        names = [statistic.name for statistic in STATISTICS]
+        names = STATISTIC_NAMES
         self._first_page = Snapshot.of([render(started.samples(names)), process_metrics()])
         self._first_view = PageView(time.time_ns(), "", (), {}, {}, {}, {}, None, caught_up=False)
         self._turned = self._next_look = time.monotonic()

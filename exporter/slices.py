@@ -43,10 +43,16 @@ class Slice:
 
 
 class Slices:
-    """All slices of a version, in the order of the configuration."""
+    """All slices of a version, in the order of the configuration. `signature`: equal where codes mean the same."""
 
     def __init__(self, slices: Sequence[Slice]) -> None:
         self.slices = tuple(slices)
+        self.signature = f"{hash_of(repr([(one.name, one.feature, one.values) for one in slices])):016x}"
+
+    def nowhere(self, rows: int) -> NDArray[np.int16]:
+        """int16[slices, n]: rows of which nothing is known, in the last value of each slice."""
+        last = np.array([len(one.values) - 1 for one in self.slices], dtype=np.int16)
+        return np.repeat(last[:, None], rows, axis=1)
 
     def codes(self, batch: Batch) -> NDArray[np.int16]:
         """int16[slices, n]: the place of each row's value among the slice's."""

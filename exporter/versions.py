@@ -18,6 +18,7 @@ from exporter.config.model import Weekday
 from exporter.decode import Schema
 from exporter.decode.outputs import OutputRule
 from exporter.detectors.packing import UnfitState
+from exporter.judging import Judging
 from exporter.outcomes import PREFIX, OutcomeSeries, saved_outcomes
 from exporter.reference import Reference
 from exporter.references import classes_of
@@ -57,6 +58,7 @@ class Known:
     comparison: Comparison
     scores: Scores | None
     outcomes: OutcomeSeries
+    judging: Judging
 
 
 class Versions:
@@ -214,6 +216,7 @@ class Versions:
             {name: f.tolerance for name, f in configured.items() if f.tolerance is not None},
             {name: f.categories for name, f in configured.items()},
         )
+        outcomes = self._outcomes((model, version), reference, schema, saved or {})
         return Known(
             reference,
             schema,
@@ -226,7 +229,8 @@ class Versions:
             ),
             comparison,
             self._scores(model, comparison, series),
-            self._outcomes((model, version), reference, schema, saved or {}),
+            outcomes,
+            Judging(outcomes, reference, self._config.alerts.tolerance),
         )
 
     def _scores(self, model: str, comparison: Comparison, series: str) -> Scores | None:

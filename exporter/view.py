@@ -1,6 +1,6 @@
 """What the page shows, frozen at a tick: plain data between the evaluation and the HTML."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,7 +88,7 @@ class VerdictView:
 @dataclass(frozen=True)
 class WindowView:
     """`since` and `until`: the event times it covers, in nanoseconds since the epoch, None while nothing came.
-    `performance`: made when somebody looks, None where no label is known."""
+    `performance`: None where no label is known."""
 
     name: str
     rows: int
@@ -96,7 +96,7 @@ class WindowView:
     until: int | None
     columns: Iterable[ColumnView]
     class_ratios: Mapping[str, float] = field(default_factory=dict)
-    performance: Callable[[], PerformanceView | None] = lambda: None
+    performance: PerformanceView | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ store until they expire, are read once, and are taken away from the sum.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,6 @@ from exporter.batch import Batch, Numbers
 from exporter.state import Store
 from exporter.summaries.block import Block, Delta, Layout, Spec, Total
 from exporter.summaries.histogram import CumulativeHistogram
-from exporter.summaries.tally import Tally
 
 MOST_NAMES = 50
 NAME_LENGTH = 120
@@ -54,13 +53,15 @@ def window_prefix(series: str, span: Span) -> bytes:
 
 class RollingWindow:
     """The blocks of one span. `first`: the oldest block that still belongs to it, None before the first pane closed.
-    `counts`: the counts of each of its blocks, where somebody needs to see them one by one, else None."""
+    `rows_of`: how many rows each of its blocks has. `keeps_all`: small blocks that somebody wants to see one by
+    one stay in memory, in `blocks`."""
 
-    def __init__(self, span: Span, layout: Spec, store: Store, prefix: bytes, *, one_by_one: bool = False) -> None:
+    def __init__(self, span: Span, layout: Spec, store: Store, prefix: bytes, *, keeps_all: bool = False) -> None:
         self.span = span
         self.layout = layout
         self.total = Total(layout)
-        self.counts: dict[int, Tally] | None = {} if one_by_one else None
+        self.rows_of: dict[int, int] = {}
+        self.keeps_all = keeps_all
         self.first: int | None = None
         self._store = store
         self._prefix = prefix
@@ -75,8 +76,14 @@ class RollingWindow:
             self._stored.add(index)
             block = Block.unpack(self.layout, data)
             self.total.merge(block)
-            if self.counts is not None:
-                self.counts[index] = Tally(block.counts.summed())
+            self.rows_of[index] = block.rows
+            if self.keeps_all:
+                self._warm[index] = block
+
+    @property
+    def blocks(self) -> Mapping[int, Block]:
+        """Those in memory, by their number: the start of each is its number times the span's step, in panes."""
+        return self._warm
 
     def covers(self, pane: int) -> bool:
         return self.first is None or pane // self.span.step >= self.first
@@ -86,8 +93,7 @@ class RollingWindow:
         self._block(index).add(delta)
         self.total.add(delta)
         self._changed.add(index)
-        if self.counts is not None:
-            self.counts.setdefault(index, Tally()).add(delta.counts)
+        self.rows_of[index] = self.rows_of.get(index, 0) + delta.rows
 
     def advance(self, closed_pane: int) -> None:
         """Let go of the blocks that are wholly older than the length of the window."""
@@ -100,8 +106,7 @@ class RollingWindow:
             self.total.merge(self._block(index), -1)
             self._warm.pop(index, None)
             self._changed.add(index)
-            if self.counts is not None:
-                self.counts.pop(index, None)
+            self.rows_of.pop(index, None)
 
     def _block(self, index: int) -> Block:
         if index not in self._warm:
@@ -135,7 +140,7 @@ class RollingWindow:
             else:
                 self._stored.discard(index)
         self._changed.clear()
-        while len(self._warm) > WARM_BLOCKS:
+        while len(self._warm) > WARM_BLOCKS and not self.keeps_all:
             self._warm.popitem(last=False)
 
     def clear_hashes(self, columns: NDArray[np.intp]) -> None:

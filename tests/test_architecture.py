@@ -25,7 +25,10 @@ ROOMS: dict[str, set[str]] = {
     "detectors": {"summaries", "reference", "catalogue"},
     "panes": {"state"},
     "scores": {"config", "detectors", "panes", "reference", "state", "statistics", "summaries"},
-    "statistics": {"summaries", "windows", "reference", "catalogue"},
+    "slices": {"batch", "config", "reference", "summaries"},
+    "outcomes": {"batch", "reference", "slices", "state", "summaries", "windows"},
+    "statistics": {"summaries", "windows", "reference", "catalogue", "slices"},
+    "judging": {"outcomes", "reference", "statistics", "summaries", "view", "windows"},
     "view": {"reference"},
     "metrics": {"catalogue"},
     "counters": {"catalogue", "metrics"},
@@ -34,8 +37,14 @@ ROOMS: dict[str, set[str]] = {
     "generate": {"catalogue", "config"},
 }
 ROOMS["training"] = {"batch", "config", "decode", "reference", "sources", "summaries"}
-ROOMS["training"] |= {"statistics", "versions", "windows"}  # a window of the saved state, as a reference
-ROOMS["versions"] |= {"detectors", "scores"}
+ROOMS["training"] |= {
+    "references",
+    "slices",
+    "statistics",
+    "versions",
+    "windows",
+}  # a window of the saved state, as a reference
+ROOMS["versions"] |= {"detectors", "judging", "outcomes", "scores", "slices"}
 ROOMS["evaluation"] = {"detectors", "scores"} | {"catalogue", "metrics", "reference", "statistics", "versions", "view"}
 ROOMS["page"] = {"reference", "summaries", "view"}
 ROOMS["web"] = {"config", "log", "metrics", "page", "view"}

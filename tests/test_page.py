@@ -168,7 +168,7 @@ def test_the_version_with_the_larger_score_comes_first() -> None:
 
 
 def good(view: PerformanceView) -> PageView:
-    windows = tuple(replace(w, performance=lambda: view) for w in FLIGHTS.windows)
+    windows = tuple(replace(w, performance=view) for w in FLIGHTS.windows)
     return page(replace(FLIGHTS, windows=windows))
 
 

@@ -84,7 +84,7 @@ class Shown:
     @cached_property
     def performance(self) -> Performance | None:
         """None where no label is known."""
-        found = None if self.window is None else self.window.performance()
+        found = None if self.window is None else self.window.performance
         return None if found is None else Performance(found)
 
     @property

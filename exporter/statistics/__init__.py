@@ -4,17 +4,29 @@ A statistic computes one quantity for all columns of a window at once; what cann
 on the page. One that fails silences only itself, as a `Failure`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exporter.statistics import distances, numbers, quality, significance
 from exporter.statistics.compared import Compared, Comparison, Of
+from exporter.statistics.performance import PERFORMANCE, Labelled, performance
+from exporter.statistics.readings import Failure, Readings
 from exporter.statistics.tables import Floats, Tables
 
-__all__ = ["STATISTICS", "Compared", "Comparison", "Failure", "Readings", "Statistic", "evaluate"]
+__all__ = [
+    "STATISTICS",
+    "STATISTIC_NAMES",
+    "Compared",
+    "Comparison",
+    "Failure",
+    "Labelled",
+    "Readings",
+    "Statistic",
+    "evaluate",
+    "performance",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +41,6 @@ class Statistic:
 
     def metric(self, output: bool) -> str:
         return self.name if self.of in ("window", "class") else f"model_{'output' if output else 'feature'}_{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """One metric in one window: `labels[i]` (less the version's and the window's) with `values[i]`, NaN for absent."""
-
-    metric: str
-    labels: Sequence[tuple[str, ...]]
-    values: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A statistic that raised, and what."""
-
-    statistic: str
-    error: Exception
 
 
 def _from_tables(function: Callable[[Tables], Floats]) -> Callable[[Compared], Floats]:
@@ -84,9 +79,15 @@ STATISTICS: tuple[Statistic, ...] = (
 )
 
 
-def evaluate(compared: Compared) -> Iterator[Readings | Failure]:
-    """Every statistic of one window."""
+STATISTIC_NAMES: tuple[str, ...] = (*(one.name for one in STATISTICS), *(name for name, _ in PERFORMANCE))
+"""Under which failures are counted."""
+
+
+def evaluate(compared: Compared, only: Of | None = None) -> Iterator[Readings | Failure]:
+    """Every statistic of one window, or those that are of one kind of subject."""
     for statistic in STATISTICS:
+        if only is not None and statistic.of != only:
+            continue
         subject = compared.comparison.subjects[statistic.of]
         if compared.window.block.rows < statistic.minimum or not len(subject.columns):
             continue

@@ -157,6 +157,15 @@ def losses(task: Task, label: NDArray[np.int32], scores: NDArray[np.float64]) ->
     return found
 
 
+def bins_of_scores(edges: Sequence[tuple[float, bool]]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Inner edges of the bins of scores, and the calibration bin of each bin; `edges`: with whether each bounds a
+    calibration bin."""
+    if not edges:
+        return np.zeros(0), np.zeros(0, dtype=np.intp)
+    groups = np.concatenate([[0], np.cumsum([coarse for _, coarse in edges])]).astype(np.intp)
+    return np.array([edge for edge, _ in edges]), np.minimum(groups, CALIBRATION_BINS - 1)
+
+
 class Scored(_Layout):
     """`edges`: float64[E], inner edges of the bins of scores, 0 < E where the model is binary and has a reference;
     `groups`: intp[E + 1], the calibration bin of each; `label`: the reference's bins of the labels; `values`: how many
@@ -207,16 +216,16 @@ class Scored(_Layout):
         if self.score_bins:
             score = outcomes.scores[0]
             known = np.isfinite(score) & (told.label >= 0) & (told.label < len(self.task.classes))
-            place = np.searchsorted(self.edges, np.where(known, score, 0.0), side="left")
+            bins = np.searchsorted(self.edges, np.where(known, score, 0.0), side="left")
             positive = told.label == self.task.positive
-            codes.append(np.where(known, place + positive * self.score_bins, -1).astype(np.int32))
+            codes.append(np.where(known, bins + positive * self.score_bins, -1).astype(np.int32))
             at = np.flatnonzero(known)
-            values[self.groups[place[at]], at] = score[at]
+            values[self.groups[bins[at]], at] = score[at]
         if self.label is not None:
             codes.append((self._labels(outcomes.label) + self.label_start).astype(np.int32))
         judged = told.judged
-        for place, (first, own) in enumerate(zip(self.first.tolist(), outcomes.slices, strict=False)):
-            value = first + np.clip(own.astype(np.intp), 0, self.values[place] - 1)
+        for place, own in enumerate(outcomes.slices):
+            value = self.first[place] + np.clip(own.astype(np.intp), 0, self.values[place] - 1)
             start = (self.slice_start + value * self.width).astype(np.int32)
             codes.append(start)
             if self.regression:

@@ -7,10 +7,13 @@ columns mean; `builder` summarises columns of any number of rows.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from exporter.config import Model
+from exporter.config import Model, default_positive
 from exporter.reference import Reference
+from exporter.references import classes_of
+from exporter.summaries.judged import Task
 from exporter.training.builder import Key, Plan, Read, from_columns
 from exporter.training.errors import TrainingError
+from exporter.training.performance import measured
 from exporter.training.table import MEANINGS, Progress, Table
 
 __all__ = ["MEANINGS", "Key", "Plan", "Progress", "Read", "TrainingError", "build", "from_columns"]
@@ -32,7 +35,7 @@ def build(
     """
     table = Table(paths, model_name, model, columns, progress)
     first, last = table.span()
-    return from_columns(
+    reference = from_columns(
         table.read,
         table.plans,
         model=model_name,
@@ -43,3 +46,9 @@ def build(
         first_time=first,
         last_time=last,
     )
+    if not reference.outputs:
+        return reference
+    classes = tuple(name for name in classes_of(model, [reference]) if name != "other")
+    positive = model.positive or default_positive(classes) if model.task == "binary" and len(classes) == 2 else None
+    task = Task(model.task, classes, classes.index(positive) if positive in classes else None)
+    return measured(lambda: table.outcomes(classes), reference, task)

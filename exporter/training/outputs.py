@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from exporter.batch import MISSING_CODE, Column, Numbers, Texts
-from exporter.decode.outputs import OutputRule, outputs
+from exporter.batch import MISSING_CODE, Column, Numbers, Outcomes, Texts
+from exporter.decode.columns import texts
+from exporter.decode.outputs import OutputRule, outputs, per_class
 from exporter.training.cells import Cells
 
 # A reference keeps every class that an operator may see on its own (INTERFACE §1, `limits.classes`).
@@ -59,6 +61,39 @@ class OutputColumns:
             return found | self._multiclass(said, block)
         return found | self._binary(said, block[self.scores[""]].numbers())
 
+    def outcomes(self, block: Mapping[str, Cells], classes: Sequence[str]) -> Outcomes:
+        """One block as outcomes without times and slices."""
+        found = self.read(block)
+        rows = _rows(next(iter(found.values())))
+        nothing: Column = Numbers(np.full(rows, np.nan)) if self.task == "regression" else texts([None] * rows)
+        said = found.get("prediction", nothing)
+        return Outcomes(
+            "",
+            "",
+            np.zeros(rows, dtype=np.int64),
+            np.zeros(rows, dtype=np.int64),
+            np.ones(rows, dtype=np.int8),
+            np.ones(rows, dtype=bool),
+            said,
+            found.get("label", nothing),
+            self._probabilities(block, found, said, classes, rows),
+            np.zeros((0, rows), dtype=np.int16),
+        )
+
+    def _probabilities(
+        self, block: Mapping[str, Cells], found: Mapping[str, Column], said: Column, classes: Sequence[str], rows: int
+    ) -> NDArray[np.float64]:
+        """float64[c, n] as in Outcomes."""
+        if self.task == "regression":
+            return np.zeros((0, rows))
+        if self.task == "binary":
+            score = found.get("score")
+            return score.values[None, :] if isinstance(score, Numbers) else np.full((1, rows), np.nan)
+        given = self._given(block) if self.scores else [None] * rows
+        shares = per_class(OutputRule("multiclass", tuple(classes)), said, given)
+        assert shares is not None, "a multiclass model has probabilities by class"
+        return shares
+
     def _binary(self, said: Texts | None, given: Numbers) -> dict[str, Column]:
         score = given.values
         score = np.where((score < 0) | (score > 1), np.inf, score)
@@ -85,3 +120,7 @@ class OutputColumns:
             return block[self.scores[""]].values()
         shares = [block[name].numbers().values.tolist() for name in self.scores.values()]
         return [dict(zip(self.scores, row, strict=True)) for row in zip(*shares, strict=True)]
+
+
+def _rows(column: Column) -> int:
+    return len(column.values if isinstance(column, Numbers) else column.codes)

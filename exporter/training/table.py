@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from exporter.batch import Column
+from exporter.batch import Column, Outcomes
 from exporter.config import Model, default_positive
 from exporter.config.errors import near
 from exporter.decode.outputs import OutputRule
@@ -66,6 +66,12 @@ class Table:
                 said = self._outputs.read(block)
                 found |= {key: said[key.name] for key in outputs}
             yield found
+
+    def outcomes(self, classes: Sequence[str]) -> Iterator[Outcomes]:
+        """What the model said and what was true in all rows; `classes`: in the order of a multiclass model's scores."""
+        if self._outputs.names:
+            for block in self._blocks(self._outputs.names, "measuring performance"):
+                yield self._outputs.outcomes(block, classes)
 
     def span(self) -> tuple[int | None, int | None]:
         """The earliest and latest timestamp, in nanoseconds since the epoch; None without any."""
