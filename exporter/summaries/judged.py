@@ -140,7 +140,9 @@ def losses(task: Task, label: NDArray[np.int32], scores: NDArray[np.float64]) ->
     """
     n = len(label)
     found = np.full((2, n), np.nan)
-    if task.positive is not None:
+    if task.name == "binary":
+        if task.positive is None:  # what the score is of nobody knows
+            return found
         score = scores[0]
         rows = np.flatnonzero((label >= 0) & (label < len(task.classes)) & np.isfinite(score))
         true, p = (label[rows] == task.positive).astype(np.float64), score[rows]
