@@ -18,10 +18,13 @@ _SLICE = "model_slice_"
 
 
 class Judging:
-    """What does not change from tick to tick: how labels are compared with the reference's."""
+    """What does not change from tick to tick: how labels are compared with the reference's. `expected`: whether a
+    topic of labels is configured."""
 
-    def __init__(self, outcomes: OutcomeSeries, reference: Reference | None, tolerance: float) -> None:
-        self._outcomes = outcomes
+    def __init__(
+        self, outcomes: OutcomeSeries, reference: Reference | None, tolerance: float, expected: bool = True
+    ) -> None:
+        self._outcomes, self._expected = outcomes, expected
         self._reference = reference.performance if reference is not None else None
         self._labels: Comparison | None = None
         column = reference.outputs.get("label") if reference is not None else None
@@ -33,7 +36,13 @@ class Judging:
         """The outcomes of one window, `predictions` being all that it has."""
         series = self._outcomes
         return Labelled(
-            series.task, window.judged.total, series.scored, window.scored.total, series.slices, predictions
+            series.task,
+            window.judged.total,
+            series.scored,
+            window.scored.total,
+            series.slices,
+            predictions,
+            self._expected,
         )
 
     def readings(self, window: OutcomeWindow, labelled: Labelled) -> Iterator[Readings | Failure]:

@@ -72,6 +72,7 @@ class Versions:
         self._spans = [
             Span(window.text, window.ns // pane, block_panes(window.ns // pane)) for window in config.windows
         ]
+        self._labelled = any(topic.role == "labels" for topic in config.topics.values())
         self._known: dict[tuple[str, str], Known] = {}
         self._schemas: dict[tuple[str, str], Schema] = {}
         self._rows: dict[bytes, bytes | None] = {}
@@ -230,7 +231,7 @@ class Versions:
             comparison,
             self._scores(model, comparison, series),
             outcomes,
-            Judging(outcomes, reference, self._config.alerts.tolerance),
+            Judging(outcomes, reference, self._config.alerts.tolerance, self._labelled),
         )
 
     def _scores(self, model: str, comparison: Comparison, series: str) -> Scores | None:

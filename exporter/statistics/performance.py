@@ -21,7 +21,8 @@ OTHER = "other"
 
 @dataclass(frozen=True)
 class Labelled:
-    """The outcomes of one window. `predictions`: all predictions of the window, labelled or not."""
+    """The outcomes of one window. `predictions`: all predictions of the window, labelled or not. `expected`: whether a
+    topic of labels is configured, so that having none says something."""
 
     task: Task
     judged: Total
@@ -29,6 +30,7 @@ class Labelled:
     scored: Total
     slices: Slices
     predictions: int
+    expected: bool = True
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
@@ -106,6 +108,8 @@ def _one(metric: str, value: float) -> Readings:
 def rows(labelled: Labelled) -> Iterator[Readings]:
     """Labelled rows, and their share of the window's predictions."""
     found = labelled.judged.rows
+    if not found and not labelled.expected:
+        return
     yield _one("model_window_labelled_rows", found)
     if labelled.predictions:
         yield _one("model_label_coverage_ratio", found / labelled.predictions)

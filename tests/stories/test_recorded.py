@@ -178,6 +178,7 @@ def by_hand(world: World) -> dict[float, dict[Any, float]]:
         "drift_exporter_rejected",
         "drift_exporter_skipped",
         "drift_exporter_late",
+        "drift_exporter_labels",
     )
 
     def page() -> dict[Any, float]:
