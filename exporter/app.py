@@ -212,9 +212,9 @@ class App:
             wholes = self.join.halves(decoded.halves, topic, expired[place])
             batches = batches_of(wholes, self.versions.schema_of)
         self._count(batches, before, expired, self._labelled or bool(decoded.halves))
-        self._feed()
         for kind, found in self.join.outcomes():
             self._outcomes(kind, found)
+        self._feed()
         self.positions[records.partition] = records.next_offset
 
     def _count(
@@ -267,7 +267,8 @@ class App:
             newest = int(batch.time.max())
             known = self.versions.get((batch.model, batch.version))
             key = (batch.model, batch.version if known else OTHER_VERSION)
-            batch = batch.only(self._joined(key, batch, None if expired is None else expired[batch.position]))
+            place = batch.position
+            batch = batch.only(self._joined(key, batch, before[place], None if expired is None else expired[place]))
             if not len(batch.time):
                 continue
             self.counters.add("model_predictions_total", *key, by=len(batch.time))
@@ -278,7 +279,9 @@ class App:
                     in_time = batch.time >= before[batch.position]
                     known.scores.add(places[:, in_time], batch.time[in_time])
 
-    def _joined(self, key: tuple[str, str], batch: Batch, expired: NDArray[np.int64] | None) -> NDArray[np.bool_]:
+    def _joined(
+        self, key: tuple[str, str], batch: Batch, before: NDArray[np.int64], expired: NDArray[np.int64] | None
+    ) -> NDArray[np.bool_]:
         """bool[n]: which rows are no duplicates; they wait for their label, or have it. None `expired`: nothing waits,
         and repeats are not told."""
         schema = self.versions.schema_of(batch.model, batch.version)
@@ -290,7 +293,7 @@ class App:
             slices, signature = known.outcomes.slices.codes(batch), known.outcomes.slices.signature
         kind = Kind(*key, schema.outputs.task, schema.outputs.classes, signature)
         if expired is None:
-            self.join.told(batch, kind, slices)
+            self.join.told(batch, kind, slices, before)
             return np.ones(len(batch.time), dtype=bool)
         self._add_zeros(key)
         return self.join.predictions(batch, kind, slices, expired)
@@ -323,6 +326,7 @@ class App:
             if kind.slicing != known.outcomes.slices.signature:  # they waited while the configuration changed
                 found = replace(found, slices=known.outcomes.slices.nowhere(len(found.time)))
             known.outcomes.absorb(found)
+            known.quality.add(found)
 
     def _followed(self) -> int:
         """How far topics of labels and outputs are; a recorded one that has ended holds nothing back."""
@@ -346,10 +350,11 @@ class App:
 
     def _feed(self) -> None:
         """Give the detectors what is closed, once all rows are counted that came before."""
-        if self.watermark.closed is not None:
-            for _, known in self.versions:
-                if known.scores is not None:
-                    known.scores.advance(self.watermark.closed)
+        joined = min(_or_never(self.watermark.closed), self._followed())
+        for _, known in self.versions:
+            if known.scores is not None and self.watermark.closed is not None:
+                known.scores.advance(self.watermark.closed)
+            known.quality.advance(joined)
 
     def _settle(self) -> None:
         lag = self.source.lag()

@@ -101,11 +101,12 @@ class Outcomes:
     """Predictions of one version of one model whose label is known, as the join makes them; n rows.
 
     `time`: int64[n], when the prediction was made, nanoseconds since the epoch: windows go by it. `arrived`: int64[n],
-    the label's own time, never before `time`: evidence goes by it. `sign`: int8[n], 1 counts a row, −1 takes back one
-    whose label was replaced (with the label it had). `first`: bool[n], whether this is the prediction's first label.
-    `prediction` and `label`: Texts of a classification, Numbers of a regression. `scores`: float64[c, n], NaN where
-    there is none: the probability of the positive class (binary, c = 1), of each class in their order (multiclass), or
-    nothing (regression, c = 0). `slices`: int16[s, n], each row's value of each slice.
+    the label's own time, never before `time`: evidence goes by it, of those that came `in_time`, bool[n], before the
+    pane was closed. `sign`: int8[n], 1 counts a row, −1 takes back one whose label was replaced (with the one it had).
+    `first`: bool[n], whether this is the prediction's first label. `prediction` and `label`: Texts of a classification,
+    Numbers of a regression. `scores`: float64[c, n], NaN where there is none: the probability of the positive class
+    (binary, c = 1), of each class in their order (multiclass), or nothing (regression, c = 0). `slices`: int16[s, n],
+    each row's value of each slice.
     """
 
     model: str
@@ -114,6 +115,7 @@ class Outcomes:
     arrived: NDArray[np.int64]
     sign: NDArray[np.int8]
     first: NDArray[np.bool_]
+    in_time: NDArray[np.bool_]
     prediction: Column
     label: Column
     scores: NDArray[np.float64]

@@ -1,7 +1,7 @@
 """One version at one tick: its windows beside its reference, as samples for /metrics and as a view for the page."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from exporter.catalogue import METRICS
 from exporter.detectors.pattern import Pattern
 from exporter.metrics import Prefixes, Samples, cumulative
+from exporter.quality import PERFORMANCE
 from exporter.reference import QUANTILES, Reference
 from exporter.scores import Scores
 from exporter.statistics import Compared, Failure, Readings, evaluate
@@ -47,7 +48,7 @@ class Evaluation:
     def add_version(self, key: tuple[str, str], known: Known, predictions: int, categories: Mapping[str, str]) -> None:
         """Everything that is published of one version."""
         self._add_reference(key, known.reference, known.comparison)
-        verdict = None if known.scores is None else self._add_scores(key, known.scores)
+        verdict = self._add_scores(key, known)
         for name, histogram in known.series.histograms.items():
             metric = METRICS["model_output_value"]
             if metric.name not in self.disabled:
@@ -89,7 +90,18 @@ class Evaluation:
             )
         )
 
-    def _add_scores(self, key: tuple[str, str], scores: Scores) -> VerdictView | None:
+    def _add_scores(self, key: tuple[str, str], known: Known) -> VerdictView | None:
+        targets = known.quality.scores()
+        performance = targets.pop(PERFORMANCE, None)
+        if performance is not None:
+            self.add("model_performance_score", key, [()], [performance])
+        self.add("model_target_score", key, [(name,) for name in targets], list(targets.values()))
+        verdict = None if known.scores is None else self._add_drift(key, known.scores)
+        if verdict is None and performance is None and not targets:
+            return None
+        return replace(verdict or VerdictView(None), performance=performance, targets=targets)
+
+    def _add_drift(self, key: tuple[str, str], scores: Scores) -> VerdictView | None:
         model = scores.model_score()
         features, outputs, patterns = scores.scores(), scores.scores(output=True), scores.patterns()
         if not features and not outputs:

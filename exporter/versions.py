@@ -20,6 +20,8 @@ from exporter.decode.outputs import OutputRule
 from exporter.detectors.packing import UnfitState
 from exporter.judging import Judging
 from exporter.outcomes import PREFIX, OutcomeSeries, saved_outcomes
+from exporter.quality import Quality, frequent, usual, watches
+from exporter.quality import row_of as quality_row
 from exporter.reference import Reference
 from exporter.references import classes_of
 from exporter.scores import Scores, Terms, scores_rows
@@ -59,6 +61,7 @@ class Known:
     scores: Scores | None
     outcomes: OutcomeSeries
     judging: Judging
+    quality: Quality
 
 
 class Versions:
@@ -148,7 +151,7 @@ class Versions:
         self._rows.update(dict.fromkeys(dropped))
         if not kept:
             self._rows[_row(series)] = None
-            self._rows.update(dict.fromkeys(scores_rows(self._store, series)))
+            self._rows.update(dict.fromkeys([quality_row(series), *scores_rows(self._store, series)]))
         return len(dropped)
 
     def _blocks(self, series: str, kept: Collection[bytes] = ()) -> list[bytes]:
@@ -232,7 +235,14 @@ class Versions:
             self._scores(model, comparison, series),
             outcomes,
             Judging(outcomes, reference, self._config.alerts.tolerance, self._labelled),
+            self._quality(model, reference, series),
         )
+
+    def _quality(self, model: str, reference: Reference | None, series: str) -> Quality:
+        configured, pane = self._config.models[model], self._config.pane.ns
+        budget = self._config.alerts.false_page_budget.ns / pane
+        watched = watches(configured.task, usual(reference), configured.targets)
+        return Quality(watched, frequent(reference), pane, budget, self._store, series)
 
     def _scores(self, model: str, comparison: Comparison, series: str) -> Scores | None:
         if not comparison.compared:
@@ -290,6 +300,7 @@ class Versions:
             if known.scores is not None:
                 rows.update(known.scores.rows())
             rows.update(known.outcomes.rows())
+            rows.update(known.quality.rows())
         return rows
 
     def unsaved_blocks(self) -> int:
@@ -308,6 +319,7 @@ class Versions:
             if known.scores is not None:
                 known.scores.saved()
             known.outcomes.saved()
+            known.quality.saved()
 
     def _load(self) -> None:
         """Take up what was saved; what no longer fits starts anew, with a line that says what and why."""
@@ -347,16 +359,23 @@ class Versions:
             self._rows.update(dict.fromkeys(self._blocks(id_, [window_prefix(id_, span) for span in self._spans])))
 
     def _load_scores(self, model: str, version: str, known: Known) -> None:
-        if known.scores is None:
-            return
+        scores, quality = known.scores, known.quality
+        anew = "model %s, version %s: its %s start anew, because of %s"
         try:
-            known.scores.load()
+            if scores is not None:
+                scores.load()
         except UnfitState as why:
-            log.warning("model %s, version %s: its scores start anew, because of %s", model, version, why)
-            fresh = self._scores(model, known.comparison, known.series.id)
-            assert fresh is not None, "the same comparison has scores"
-            fresh.start_anew()
-            self._known[model, version] = replace(known, scores=fresh)
+            log.warning(anew, model, version, "scores", why)
+            scores = self._scores(model, known.comparison, known.series.id)
+            assert scores is not None, "the same comparison has scores"
+            scores.start_anew()
+        try:
+            quality.load()
+        except UnfitState as why:
+            log.warning(anew, model, version, "scores of performance and targets", why)
+            quality = self._quality(model, known.reference, known.series.id)
+            quality.start_anew()
+        self._known[model, version] = replace(known, scores=scores, quality=quality)
 
     def _difference(self, saved: dict[str, Any], known: Known) -> str:
         fingerprint = known.reference.fingerprint if known.reference else ""

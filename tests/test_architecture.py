@@ -24,6 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "windows": {"batch", "state", "summaries"},
     "detectors": {"summaries", "reference", "catalogue"},
     "panes": {"state"},
+    "quality": {"batch", "config", "detectors", "reference", "state", "summaries"},
     "scores": {"config", "detectors", "panes", "reference", "state", "statistics", "summaries"},
     "slices": {"batch", "config", "reference", "summaries"},
     "outcomes": {"batch", "reference", "slices", "state", "summaries", "windows"},
@@ -44,8 +45,9 @@ ROOMS["training"] |= {
     "versions",
     "windows",
 }  # a window of the saved state, as a reference
-ROOMS["versions"] |= {"detectors", "judging", "outcomes", "scores", "slices"}
-ROOMS["evaluation"] = {"detectors", "scores"} | {"catalogue", "metrics", "reference", "statistics", "versions", "view"}
+ROOMS["versions"] |= {"detectors", "judging", "outcomes", "quality", "scores", "slices"}
+ROOMS["evaluation"] = {"catalogue", "metrics", "reference", "statistics", "versions", "view"}
+ROOMS["evaluation"] |= {"detectors", "quality", "scores"}
 ROOMS["page"] = {"reference", "summaries", "view"}
 ROOMS["web"] = {"config", "log", "metrics", "page", "view"}
 ROOMS["app"] = set(ROOMS) - {"generate", "page", "web", "training"}

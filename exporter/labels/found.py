@@ -11,20 +11,25 @@ from exporter.decode.columns import texts
 from exporter.labels.kinds import Kind
 from exporter.labels.rows import Prediction, number_of, text_of, told
 
-_Found = tuple[int, int, int, bool, str | float | bool | None, Truth, float | bytes | None, bytes]
+_Found = tuple[int, int, int, bool, bool, str | float | bool | None, Truth, float | bytes | None, bytes]
 
 
 class Found:
-    """By kind, in the order in which they were found."""
+    """By kind, in the order in which they were found.
+
+    `closed`: the end of the last pane that was closed when the row came that is looked at: what arrived before is late.
+    """
 
     def __init__(self) -> None:
+        self.closed: int = np.iinfo(np.int64).min
         self._rows: dict[int, list[_Found]] = {}
 
     def add(self, prediction: Prediction, sign: int, first: bool) -> None:
         """A prediction with the label it has now."""
         p = prediction
         assert p.truth is not None, "an outcome has a label"
-        row = (p.time, max(p.time, p.labelled), sign, first, p.said, p.truth, p.score, p.slices)
+        arrived = max(p.time, p.labelled)
+        row = (p.time, arrived, sign, first, arrived >= self.closed, p.said, p.truth, p.score, p.slices)
         self._rows.setdefault(p.kind, []).append(row)
 
     def take(self, kinds: Mapping[int, Kind]) -> Iterator[tuple[Kind, Outcomes]]:
@@ -35,7 +40,7 @@ class Found:
 
 
 def _outcomes(kind: Kind, found: Sequence[_Found]) -> Outcomes:
-    time, arrived, sign, first, said, truths, scores, slices = zip(*found, strict=True)
+    time, arrived, sign, first, in_time, said, truths, scores, slices = zip(*found, strict=True)
     regression = kind.task == "regression"
     return Outcomes(
         kind.model,
@@ -44,6 +49,7 @@ def _outcomes(kind: Kind, found: Sequence[_Found]) -> Outcomes:
         np.array(arrived, dtype=np.int64),
         np.array(sign, dtype=np.int8),
         np.array(first, dtype=bool),
+        np.array(in_time, dtype=bool),
         Numbers(np.array(list(map(_number, said)))) if regression else texts(list(map(_text, said))),
         Numbers(np.array(list(map(number_of, truths)))) if regression else texts(list(map(text_of, truths))),
         _scores(kind, scores),

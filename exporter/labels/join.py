@@ -147,6 +147,7 @@ class LabelJoin:
     def _take_up(self, row: Row, prediction: Prediction, truth: Truth | None, passed: int) -> bool:
         """Whether it is no duplicate. Versions come one after the other, not in the order of the log: so what has
         expired by now is passed over, not removed."""
+        self.found.closed = passed
         kind = self.kinds.kinds[prediction.kind]
         horizon = self._horizon(kind.model)
         model, version = self._identity(prediction)
@@ -173,14 +174,17 @@ class LabelJoin:
         kind = self.kinds.kinds[prediction.kind]
         return kind.model, prediction.version or kind.version
 
-    def told(self, batch: Batch, kind: Kind, slices: NDArray[np.int16]) -> None:
-        """Predictions that carry their label, where none waits for another. `slices`: int16[slices, n]."""
+    def told(self, batch: Batch, kind: Kind, slices: NDArray[np.int16], before: NDArray[np.int64]) -> None:
+        """Predictions that carry their label, where none waits for another. `slices`: int16[slices, n]; `before`:
+        int64[n], the end of the last closed pane when each came."""
         if batch.label is None:
             return
         number = self.kinds.number(kind)
         truths = truths_of(batch.label)
-        for prediction, truth in zip(self._made(batch, kind, number, slices), truths, strict=True):
+        made = self._made(batch, kind, number, slices)
+        for prediction, truth, passed in zip(made, truths, before.tolist(), strict=True):
             if truth is not None:
+                self.found.closed = passed
                 prediction.settled = True
                 self._meet(prediction, prediction.time, truth)
 
@@ -203,6 +207,7 @@ class LabelJoin:
             if data is _UNREAD:
                 data = read.get(key)
             row = Row([]) if data is None else decode(data)
+            self.found.closed = passed
             for prediction in row.predictions:
                 if prediction.time + self._horizon(self._identity(prediction)[0]) >= passed:
                     self._try(prediction, label)

@@ -74,6 +74,7 @@ class OutputColumns:
             np.zeros(rows, dtype=np.int64),
             np.ones(rows, dtype=np.int8),
             np.ones(rows, dtype=bool),
+            np.ones(rows, dtype=bool),
             said,
             found.get("label", nothing),
             self._probabilities(block, found, said, classes, rows),
