@@ -63,6 +63,7 @@ def outcomes(task: Task, rows: Rows) -> Outcomes:
         minutes * PANE,
         np.array(rows.signs or [1] * n, dtype=np.int8),
         np.ones(n, dtype=bool),
+        np.ones(n, dtype=bool),
         column(rows.predictions),
         column(rows.labels),
         scores,
