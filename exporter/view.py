@@ -115,9 +115,19 @@ class VersionView:
 
 
 @dataclass(frozen=True)
+class StoryView:
+    """What a recorded stream has come to so far: sentences, and a table whose first column names the row."""
+
+    title: str
+    sentences: tuple[str, ...]
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class PageView:
     """`problems`: what an operator should know, a sentence each (a topic missing, a save that failed, …). `every`:
-    seconds from one tick to the next."""
+    seconds from one tick to the next. `story`: what the demo tells beside what every page has."""
 
     at: int
     release: str
@@ -130,3 +140,4 @@ class PageView:
     caught_up: bool
     problems: tuple[str, ...] = ()
     every: float = 15.0
+    story: StoryView | None = None

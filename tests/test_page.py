@@ -13,7 +13,7 @@ from exporter.page.columns import Column, worst_first
 from exporter.page.histogram import HEIGHT, Histogram, histogram
 from exporter.page.lines import line
 from exporter.page.verdict import worst_versions_first
-from exporter.view import ColumnView, PageView, PerformanceView, ScoreView, SliceView, VersionView
+from exporter.view import ColumnView, PageView, PerformanceView, ScoreView, SliceView, StoryView, VersionView
 from tests import pageviews as views
 from tests.pageviews import HOSTILE, NOON, SECOND, column, page, reference, version, window
 
@@ -45,6 +45,14 @@ class Seen(HTMLParser):
 
 def seen(view: PageView, **query: str) -> Seen:
     return Seen(render(view, query))
+
+
+def test_a_story_is_told_above_the_exporters_own_health() -> None:
+    story = StoryView("2013", ("It paged <once>.",), ("Feature", "Days"), (("temperature", "266"), ("dest", "–")))
+    told = seen(replace(page(FLIGHTS), story=story))
+    assert "2013 It paged <once>. Feature Days temperature 266 dest –" in told.text
+    assert [cell["data-label"] for cell in told.all("td", **{"data-label": "Days"})] == ["Days", "Days"]
+    assert "It paged" not in seen(page(FLIGHTS)).text
 
 
 def features(*columns: ColumnView) -> PageView:

@@ -30,7 +30,7 @@ REFERENCE = "flight-delay.reference.json"
 PREDICTIONS = "flights.predictions.jsonl"
 LABELS = "flights.labels.jsonl"
 MARKER = "prepared.json"
-FORMAT = 2  # of the files together: one more whenever one of them changes
+FORMAT = 3  # of the files together: one more whenever one of them changes
 
 _CONFIG = """\
 # What the demo watches. The project's own config.yaml explains every setting there is.
@@ -47,10 +47,13 @@ models:
     threshold: %(threshold)-21s# as many are called late as were late from January to March
     reference: flight-delay.reference.json
     timezone: America/New_York
+    features:
+      weekday: {page: false}        # the day of the week changes every day: shown, and no reason to wake anybody
     labels: {horizon: 2d}           # the last arrives 23 hours after it should have left; others were cancelled
 
 # Whole weeks: a single day differs from the reference in its weekday and timetable, by nature.
 windows: [7d, 28d]
+pane: 24h                           # a look a day: with 40 flights an hour a minute of them says nothing
 evaluate_every: 1s                  # of this machine's time, in which four days of flights go by
 state: {path: state/}
 web: {listen: ":9877"}

@@ -8,6 +8,8 @@ import sys
 import time
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import orjson
@@ -19,17 +21,19 @@ from exporter.config import Config, Listen
 from exporter.decode.json import time_of
 from exporter.demo.days import Days
 from exporter.demo.prepare import CONFIG, LABELS, MARKER, MODEL, PREDICTIONS, VERSION, DemoError, prepare
-from exporter.demo.show import Drift, drift_table, month_line, preparing, quality_table, watching
+from exporter.demo.show import Drift, drift_table, month_line, preparing, quality_table, story_table, watching
+from exporter.demo.story import Story, look
 from exporter.metrics import Snapshot, process_metrics
 from exporter.references import load_references
 from exporter.sources.files import FileSource
 from exporter.state import RocksStore, StateError, Store, destroy
-from exporter.view import PageView
+from exporter.view import PageView, StoryView
 from exporter.web import Server, Site, WebError
 
 _DAY_SECONDS = 60 / 275  # all of them in a minute, for a person to watch
 _CURSOR_BACK = b"\x1b[?25h\r\n"  # a bar hides it
 _MONTH = "28d"  # the window that is read at a month's end
+_WEEK, _WEEK_DAYS = "7d", 7  # the one that a fixed PSI is taken of
 
 
 def run(cache: Path, listen: Listen, leave: bool) -> None:
@@ -62,16 +66,24 @@ class Demo:
         self._console = Console(highlight=False, markup=False, emoji=False)
         self._stop = _Stop()
         self._app: App | None = None
+        self._story = Story()
+        self._told: StoryView | None = None
+        self._days = self._counted = 0
         self._first_page = Snapshot.of([process_metrics()])
         self._first_view = PageView(time.time_ns(), __version__, (), {}, {}, {}, {}, None, caught_up=False, every=1.0)
 
     def site(self) -> Site:
         return Site(
             snapshot=lambda: self._app.snapshot if self._app else self._first_page,
-            view=lambda: self._app.page_view() if self._app else self._first_view,
+            view=self._view,
             turned=lambda: self._app.turned if self._app else time.monotonic(),
             ready=lambda: self._app is not None,
         )
+
+    def _view(self) -> PageView:
+        if self._app is None:
+            return self._first_view
+        return replace(self._app.page_view(), story=self._told)
 
     def run(self, cache: Path, address: str, why: str) -> None:
         """See `run` above. `why`: the address is another than was asked for."""
@@ -96,6 +108,7 @@ class Demo:
                 shown = {month: found for month, found in facts["months"].items() if month in {*months, "training"}}
                 say("")
                 say(drift_table(months))
+                say(story_table(self._story, _WEEK))
                 say(quality_table(shown))
             if not (self._leave or self._stop.asked):
                 say(f"This was 2013. {address} and its /metrics stay until Ctrl-C.")
@@ -115,12 +128,26 @@ class Demo:
                     raise DemoError(app.health.save_problem)
                 if (day := days.day) is None:
                     continue
-                tell(app.counters.get("model_predictions_total", MODEL, VERSION), day)
+                counted = app.counters.get("model_predictions_total", MODEL, VERSION)
+                tell(counted, day)
+                self._look(app, day.date(), counted)
                 month = f"{day:%Y-%m}"
                 if day.day == monthrange(day.year, day.month)[1] and month not in months:
                     months[month] = _drifts(app)
                     self._console.print(month_line(month, months[month]))
         return months
+
+    def _look(self, app: App, day: date, counted: int) -> None:
+        """Once a day on which somebody flew, when it is over."""
+        if counted == self._counted:
+            return
+        self._counted = counted
+        unpaged = frozenset(name for name, one in app.config.models[MODEL].features.items() if not one.page)
+        found = look(app, day, self._days >= _WEEK_DAYS, unpaged)
+        if found is not None:
+            self._days += 1
+            self._story.add(found)
+            self._told = self._story.view(_WEEK)
 
 
 def _drifts(app: App) -> Sequence[Drift]:

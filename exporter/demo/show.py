@@ -15,6 +15,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from exporter.demo.story import HEAD, Story, cells
+
 _MOST = 2  # features that the line of a month names: it fits 80 columns
 
 
@@ -108,6 +110,17 @@ def _cell(drift: Drift | None) -> Text:
 
 def _psi(value: float) -> str:
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def story_table(story: Story, window: str) -> Group:
+    """What it would have paged for and when, next to a fixed PSI over `window`."""
+    table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False)
+    table.add_column("feature")
+    for name in HEAD[1:]:
+        table.add_column(name.lower().replace("psi", "PSI"), justify="right", min_width=8)
+    for told in story.features():
+        table.add_row(told.feature, *cells(told))
+    return Group(*story.sentences(window), "", table, "")
 
 
 def quality_table(months: Mapping[str, Mapping[str, float]]) -> Group:

@@ -171,6 +171,16 @@ def test_temperature_moved_most_in_summer_and_what_the_airlines_plan_did_not(yea
     assert all(float(cell) < float(limit) for cell in psi)
 
 
+def test_the_year_would_have_paged_for_the_spring_where_a_fixed_psi_never_stops(year):
+    said = " ".join(year.said.split())
+    assert re.search(r"It would have paged once: on \d+ Apr for temperature", said)
+    assert re.search(r"A fixed PSI > 0\.2 over the last 7d would have alarmed on 268 of 268 days, \d\d times", said)
+    table = year.said.partition("over its line")[2]
+    ranked = [line.split()[0] for line in table.splitlines()[2:] if re.search(r" \d+\.\d ", line)]
+    assert ranked[0] == "temperature"
+    assert not {"origin", "carrier", "hour", "distance", "weekday"} & set(ranked)
+
+
 def test_each_month_has_the_model_s_own_quality_beside_that_of_its_training(year):
     assert year.row("How the model did", "training")[0] == "77,911"
     months = [year.row("How the model did", month) for month in month_abbr[4:]]

@@ -1,0 +1,181 @@
+"""What the year would have paged for, day by day, and next to it what a fixed limit for PSI would have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from exporter.app import App
+from exporter.statistics import Compared
+from exporter.statistics.distances import psi
+from exporter.view import StoryView
+
+LINE = 1.0  # of every score
+FIXED = 0.2  # above it, a common rule of thumb says, a population has shifted
+_MOST = 3  # features that a page names
+
+
+@dataclass(frozen=True)
+class Look:
+    """The end of a day. `model`: its score, None before the first; `scores` and `psi`: by feature. `unpaged`: features
+    that have no part in the verdict."""
+
+    day: date
+    model: float | None
+    scores: Mapping[str, float]
+    psi: Mapping[str, float]
+    unpaged: frozenset[str] = frozenset()
+
+    @property
+    def carrying(self) -> list[str]:
+        """Features over their line that count, worst first."""
+        over = [name for name, score in self.scores.items() if score >= LINE and name not in self.unpaged]
+        return sorted(over, key=lambda name: (-self.scores[name], name))
+
+
+@dataclass(frozen=True)
+class Page:
+    """The model's score went over its line: for which features, when, and until which day, None where it still is."""
+
+    features: tuple[str, ...]
+    since: date
+    until: date | None
+
+
+@dataclass(frozen=True)
+class Over:
+    """How a figure stood over its bound: on which day first, on how many, in how many stretches, and the greatest."""
+
+    since: date | None
+    days: int
+    times: int
+    greatest: float
+
+
+@dataclass(frozen=True)
+class Told:
+    """One feature's year: by its score, and by a fixed PSI."""
+
+    feature: str
+    score: Over
+    psi: Over
+
+
+class Story:
+    """What the looks at the end of each day came to."""
+
+    def __init__(self) -> None:
+        self._looks: list[Look] = []
+
+    def add(self, look: Look) -> None:
+        """Days come in order, each once."""
+        self._looks.append(look)
+
+    @property
+    def day(self) -> date | None:
+        """Of the last look."""
+        return self._looks[-1].day if self._looks else None
+
+    def pages(self) -> list[Page]:
+        """In order."""
+        found: list[Page] = []
+        for look in self._looks:
+            over = look.model is not None and look.model >= LINE
+            if over and (not found or found[-1].until is not None):
+                found.append(Page(tuple(look.carrying), look.day, None))
+            elif not over and found and found[-1].until is None:
+                found[-1] = Page(found[-1].features, found[-1].since, look.day)
+        return found
+
+    def features(self) -> list[Told]:
+        """Those that were over their line or over FIXED at least once, by the greatest score."""
+        names = {name for look in self._looks for name in (*look.scores, *look.psi)}
+        told = (
+            Told(name, self._over(lambda look: look.scores, name, LINE), self._over(lambda look: look.psi, name, FIXED))
+            for name in sorted(names)
+        )
+        return sorted((one for one in told if one.score.days or one.psi.days), key=lambda one: -one.score.greatest)
+
+    def _over(self, of: Callable[[Look], Mapping[str, float]], name: str, bound: float) -> Over:
+        values = [of(look).get(name, 0.0) for look in self._looks]
+        over = [value >= bound for value in values]
+        times = sum(now and not before for before, now in zip([False, *over], over, strict=False))
+        since = next((look.day for look, is_over in zip(self._looks, over, strict=True) if is_over), None)
+        return Over(since, sum(over), times, max(values, default=0.0))
+
+    def alarm_days(self) -> tuple[int, int]:
+        """On how many days a fixed PSI would have alarmed, and out of how many it could have."""
+        able = [look for look in self._looks if look.psi]
+        return sum(any(value >= FIXED for value in look.psi.values()) for look in able), len(able)
+
+    def sentences(self, window: str) -> list[str]:
+        """What to remember of it. `window`: that of PSI."""
+        if not self._looks:
+            return []
+        pages = self.pages()
+        told = "; ".join(f"on {short(page.since)} for {_named(page.features)}" for page in pages[:_MOST])
+        more = f"; and {len(pages) - _MOST} more" if len(pages) > _MOST else ""
+        alarmed, able = self.alarm_days()
+        alarms = sum(one.psi.times for one in self.features())
+        paged = f"It would have paged {_times(len(pages))}: {told}{more}." if pages else "It would never have paged."
+        if not able:
+            return [paged]
+        often = f"on {alarmed} of {able} days, {_times(alarms)} in all" if alarmed else f"on none of {able} days"
+        return [paged, f"A fixed PSI > {FIXED} over the last {window} would have alarmed {often}."]
+
+    def view(self, window: str) -> StoryView | None:
+        """For the page; None before the first day's end."""
+        if not self._looks:
+            return None
+        rows = tuple((one.feature, *cells(one)) for one in self.features())
+        return StoryView(f"2013 until {short(self._looks[-1].day)}", tuple(self.sentences(window)), HEAD, rows)
+
+
+HEAD = ("Feature", "Over its line", "Days", "Highest score", f"PSI > {FIXED}", "Days", "Alarms")
+
+
+def cells(told: Told) -> tuple[str, ...]:
+    """Under HEAD, less the feature."""
+    return (
+        short(told.score.since),
+        str(told.score.days or "–"),
+        f"{told.score.greatest:.1f}",
+        short(told.psi.since),
+        str(told.psi.days or "–"),
+        str(told.psi.times or "–"),
+    )
+
+
+def short(day: date | None) -> str:
+    """`9 Apr`."""
+    return f"{day.day} {day:%b}" if day else "–"
+
+
+def _named(features: Sequence[str]) -> str:
+    few = ", ".join(features[:_MOST])
+    return f"{few} and {len(features) - _MOST} more" if len(features) > _MOST else few or "no feature alone"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def look(app: App, day: date, full: bool, unpaged: frozenset[str]) -> Look | None:
+    """As things stand at the end of a day; None before the first event. `full`: whether there were enough days to fill
+    the first window, so that its PSI means what it will mean later."""
+    for _, known in app.versions:
+        scores = known.scores
+        found = {} if scores is None else {name: one.score for name, one in scores.feature_scores().items()}
+        psis: dict[str, float] = {}
+        if full:
+            window = next(iter(known.series.view()))
+            subject = known.comparison.subjects["compared"]
+            values = psi(Compared(known.comparison, window).tables).tolist()
+            psis = {
+                label[0]: value
+                for label, output, value in zip(subject.labels, subject.output.tolist(), values, strict=True)
+                if not output and value == value
+            }
+        return Look(day, None if scores is None else scores.model_score(), found, psis, unpaged)
+    return None
