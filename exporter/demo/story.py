@@ -6,10 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from exporter.app import App
-from exporter.statistics import Compared
-from exporter.statistics.distances import psi
-from exporter.view import StoryView
+from exporter.view import StoryView, VersionView
 
 LINE = 1.0  # of every score
 FIXED = 0.2  # above it, a common rule of thumb says, a population has shifted
@@ -161,21 +158,12 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def look(app: App, day: date, full: bool, unpaged: frozenset[str]) -> Look | None:
-    """As things stand at the end of a day; None before the first event. `full`: whether there were enough days to fill
-    the first window, so that its PSI means what it will mean later."""
-    for _, known in app.versions:
-        scores = known.scores
-        found = {} if scores is None else {name: one.score for name, one in scores.feature_scores().items()}
-        psis: dict[str, float] = {}
-        if full:
-            window = next(iter(known.series.view()))
-            subject = known.comparison.subjects["compared"]
-            values = psi(Compared(known.comparison, window).tables).tolist()
-            psis = {
-                label[0]: value
-                for label, output, value in zip(subject.labels, subject.output.tolist(), values, strict=True)
-                if not output and value == value
-            }
-        return Look(day, None if scores is None else scores.model_score(), found, psis, unpaged)
-    return None
+def look(version: VersionView, day: date, full: bool, unpaged: frozenset[str]) -> Look:
+    """As things stand at the end of a day. `full`: whether there were enough days to fill the first window, so that its
+    PSI means what it will mean later."""
+    verdict = version.verdict
+    columns = version.windows[0].columns if full else ()
+    psi = {one.name: one.figures["psi"] for one in columns if not one.output and "psi" in one.figures}
+    if verdict is None:
+        return Look(day, None, {}, psi, unpaged)
+    return Look(day, verdict.model, {name: one.score for name, one in verdict.features.items()}, psi, unpaged)
