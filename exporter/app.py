@@ -275,6 +275,7 @@ class App:
             self.latest[key] = max(newest, self.latest.get(key, newest))
             if known is not None:
                 places = known.series.absorb(batch)
+                known.outcomes.hear(batch, known.outcomes.slices.codes(batch))
                 if known.scores is not None:
                     in_time = batch.time >= before[batch.position]
                     known.scores.add(places[:, in_time], batch.time[in_time])
@@ -344,9 +345,10 @@ class App:
 
     def _advance(self, closed: int | None) -> None:
         if closed is not None:
+            labelled = min(closed, self._followed())
             for _, known in self.versions:
                 known.series.advance(closed)
-                known.outcomes.advance(closed)
+                known.outcomes.advance(closed, labelled)
 
     def _feed(self) -> None:
         """Give the detectors what is closed, once all rows are counted that came before."""

@@ -59,13 +59,13 @@ class Evaluation:
         for name, of, values in known.judging.reference():
             self.add(name, key, of, values)
         windows = []
-        rolling = known.series.windows
+        rolling, curves = known.series.windows, known.outcomes.curves()
         for window, outcomes, counted in zip(known.series.view(), known.outcomes.windows, rolling, strict=True):
             found: dict[str, Readings] = {}
             self._add_results(key, window.name, evaluate(Compared(known.comparison, window)), found)
             labelled = known.judging.labelled(outcomes, window.block.rows)
             judged: dict[str, Readings] = {}
-            self._add_results(key, window.name, known.judging.readings(outcomes, labelled), judged)
+            self._add_results(key, window.name, known.judging.readings(outcomes, labelled, curves, known.series.pane), judged)
             windows.append(
                 WindowView(
                     window.name,

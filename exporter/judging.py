@@ -7,8 +7,12 @@ from numpy.typing import NDArray
 
 from exporter.outcomes import OutcomeSeries, OutcomeWindow
 from exporter.reference import Reference
-from exporter.statistics import Compared, Comparison, Failure, Labelled, Readings, evaluate, performance
+from exporter.statistics import Compared, Comparison, Failure, Labelled, Readings, evaluate, guarded, performance
+from exporter.statistics.estimated import calibrated, estimated
+from exporter.statistics.matured import matured
+from exporter.statistics.opinions import Heard, opinions
 from exporter.statistics.performance import OTHER, calibration
+from exporter.summaries.arrivals import Curves
 from exporter.summaries.block import Block, ColumnSpec, Layout, Total
 from exporter.summaries.judged import ABSOLUTE_ERROR
 from exporter.view import PerformanceView, SliceView
@@ -26,6 +30,9 @@ class Judging:
     ) -> None:
         self._outcomes, self._expected = outcomes, expected
         self._reference = reference.performance if reference is not None else None
+        self._shares = None
+        if self._reference is not None and self._reference.positives:
+            self._shares = calibrated(np.array(self._reference.negatives), np.array(self._reference.positives))
         self._labels: Comparison | None = None
         column = reference.outputs.get("label") if reference is not None else None
         if column is not None:
@@ -38,16 +45,22 @@ class Judging:
         return Labelled(
             series.task,
             window.judged.total,
-            series.scored,
+            series.layouts.scored,
             window.scored.total,
             series.slices,
             predictions,
             self._expected,
         )
 
-    def readings(self, window: OutcomeWindow, labelled: Labelled) -> Iterator[Readings | Failure]:
-        """Performance, and the labels' distances from the reference's."""
+    def readings(
+        self, window: OutcomeWindow, labelled: Labelled, curves: Curves | None, pane: int
+    ) -> Iterator[Readings | Failure]:
+        """Performance, what it will be and what it is estimated to be, second opinions, and the labels' distances from the reference's."""
         yield from performance(labelled)
+        heard = Heard(self._outcomes.layouts.said, window.said.total, self._outcomes.slices)
+        yield from guarded("opinions", opinions(heard))
+        yield from guarded("estimated", estimated(heard, self._shares))
+        yield from guarded("matured", self._matured(window, curves, pane))
         if self._labels is not None and labelled.judged.rows:
             layout = self._labels.layout
             total = Total(layout)
@@ -56,6 +69,11 @@ class Judging:
             total.rows = int(total.counts.sum())
             if total.rows:
                 yield from evaluate(Compared(self._labels, Window(window.name, total, None)), only="compared")
+
+    def _matured(self, window: OutcomeWindow, curves: Curves | None, pane: int) -> Iterator[Readings]:
+        step, until = window.judged.span.step * pane, self._outcomes.until
+        if until is not None:
+            yield from matured(self._outcomes.task, window.judged.blocks, step, until, curves)
 
     def reference(self) -> Iterator[tuple[str, Sequence[tuple[str, ...]], Sequence[float]]]:
         """(metric, labels, values) of how good the model was on the training data."""
@@ -84,9 +102,9 @@ class Judging:
         pane: int,
     ) -> PerformanceView | None:
         """What the page shows; None where no label is known. `predictions`: the same window of all predictions."""
-        if not labelled.judged.rows:
-            return None
         figures, by_class = _figures(found)
+        if not labelled.judged.rows and not any(name.startswith("estimated_") for name in figures):
+            return None
         reference = self._reference
         step = predictions.span.step * pane
         judged = window.judged
@@ -116,7 +134,7 @@ def _figures(found: Mapping[str, Readings]) -> tuple[dict[str, float], dict[str,
     overall: dict[str, float] = {}
     by_class: dict[str, dict[str, float]] = {}
     for metric, readings in found.items():
-        if metric.startswith((_SLICE, "model_output_")) or metric == "model_confusion_rows":
+        if metric.startswith((_SLICE, "model_output_", "model_baseline_")) or metric == "model_confusion_rows":
             continue
         name = metric.removeprefix("model_")
         for labels, value in zip(readings.labels, readings.values.tolist(), strict=True):

@@ -59,7 +59,8 @@ class ReferencePerformance:
 
     `rows` that can be right or wrong, `errors` of them wrong; of a regression, those whose absolute error is above
     `large`, its .9 quantile. `classes`: the last is `other`; `confusion`: labels by predictions. `figures`: by the
-    metric's name less `model_reference_`; `by_class`: class → the same.
+    metric's name less `model_reference_`; `by_class`: class → the same. `negatives` and `positives`: labels by the bins
+    of a binary model's scores (`Reference.score_edges`).
     """
 
     rows: int
@@ -69,6 +70,8 @@ class ReferencePerformance:
     confusion: tuple[tuple[int, ...], ...] = ()
     by_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     large: float | None = None
+    negatives: tuple[int, ...] = ()
+    positives: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,8 +165,8 @@ def _judged_document(reference: Reference) -> dict[str, Any]:
 def _performance(document: dict[str, Any] | None) -> ReferencePerformance | None:
     if document is None:
         return None
-    lists = {"classes": tuple(document["classes"]), "confusion": tuple(map(tuple, document["confusion"]))}
-    return ReferencePerformance(**(document | lists))
+    lists = {name: tuple(document[name]) for name in ("classes", "negatives", "positives")}
+    return ReferencePerformance(**(document | lists | {"confusion": tuple(map(tuple, document["confusion"]))}))
 
 
 def _column_document(column: ReferenceColumn) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from exporter.decode import Schema
 from exporter.decode.outputs import OutputRule
 from exporter.detectors.packing import UnfitState
 from exporter.judging import Judging
-from exporter.outcomes import PREFIX, OutcomeSeries, saved_outcomes
+from exporter.outcomes import DELAYS, PREFIX, OutcomeSeries, saved_outcomes
 from exporter.quality import Quality, frequent, usual, watches
 from exporter.quality import row_of as quality_row
 from exporter.reference import Reference
@@ -75,6 +75,8 @@ class Versions:
         self._spans = [
             Span(window.text, window.ns // pane, block_panes(window.ns // pane)) for window in config.windows
         ]
+        opinions = (topic.fields.baselines for topic in config.topics.values())
+        self._baselines = sorted({name for names in opinions for name in names})
         self._labelled = any(topic.role == "labels" for topic in config.topics.values())
         self._known: dict[tuple[str, str], Known] = {}
         self._schemas: dict[tuple[str, str], Schema] = {}
@@ -142,6 +144,8 @@ class Versions:
             self._drop(left.series.id)
             for id_ in left.outcomes.ids:
                 self._drop_outcomes(id_)
+            for prefix in left.outcomes.prefixes:
+                self._rows.update(dict.fromkeys(row for row, _ in self._store.scan(prefix)))
         known = self._known[model, version] = self._take_up(model, version)
         return known
 
@@ -196,6 +200,8 @@ class Versions:
             Task(rule.task, classes, positive),
             reference,
             slices_of(configured, reference, self._config.limits.slice_values),
+            self._baselines,
+            configured.labels.horizon.ns,
             self._spans,
             self._config.pane.ns,
             self._store,
@@ -355,6 +361,9 @@ class Versions:
 
         for id_ in outcomes.keys() - {id_ for known in self._known.values() for id_ in known.outcomes.ids}:
             self._drop_outcomes(id_)
+        kept = [prefix for known in self._known.values() for prefix in known.outcomes.prefixes]
+        delays = [row for row, _ in self._store.scan(DELAYS) if not any(map(row.startswith, kept))]
+        self._rows.update(dict.fromkeys(delays))
         for id_ in (id_ for known in self._known.values() for id_ in known.outcomes.ids):
             self._rows.update(dict.fromkeys(self._blocks(id_, [window_prefix(id_, span) for span in self._spans])))
 

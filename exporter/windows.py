@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from exporter.batch import Batch, Numbers
 from exporter.state import Store
-from exporter.summaries.block import Block, Delta, Layout, Spec, Total
+from exporter.summaries.block import Block, Delta, Encoded, Layout, Spec, Total
 from exporter.summaries.histogram import CumulativeHistogram
 
 MOST_NAMES = 50
@@ -237,3 +237,59 @@ class Series:
             )
             for window in self.windows
         ]
+
+
+class Sums:
+    """The windows of one layout, whatever it counts: `id` names all that its counts depend on."""
+
+    def __init__(
+        self,
+        id_: str,
+        layout: Spec,
+        spans: Sequence[Span],
+        pane: int,
+        store: Store,
+        *,
+        load: bool = False,
+        keeps_all: bool = False,
+    ) -> None:
+        self.id, self.layout, self._pane = id_, layout, pane
+        self.windows = [
+            RollingWindow(span, layout, store, window_prefix(id_, span), keeps_all=keeps_all) for span in spans
+        ]
+        for window in self.windows if load else ():
+            window.load()
+
+    def add(self, encoded: Encoded, time: NDArray[np.int64], sign: NDArray[np.int8] | None = None) -> None:
+        """Rows at their times, int64[n] nanoseconds; those of `sign` −1 are taken away."""
+        panes = time // self._pane
+        for each in (1, -1) if sign is not None else (1,):
+            rows = np.arange(len(time)) if sign is None else np.flatnonzero(sign == each)
+            for pane, group in groups(self.windows, panes[rows]):
+                delta = Delta(self.layout, encoded.take(rows[group]))
+                if each < 0:
+                    delta = delta.negated()
+                for window in self.windows:
+                    if window.covers(pane):
+                        window.add(pane, delta)
+
+    def advance(self, closed: int) -> None:
+        """`closed`: the end of the last closed pane, in nanoseconds."""
+        for window in self.windows:
+            window.advance(closed // self._pane)
+
+    def rows(self) -> dict[bytes, bytes | None]:
+        """What must be written for the store to agree."""
+        found: dict[bytes, bytes | None] = {}
+        for window in self.windows:
+            found.update(window.rows())
+        return found
+
+    def saved(self) -> None:
+        """`rows` were written."""
+        for window in self.windows:
+            window.saved()
+
+    def unsaved(self) -> int:
+        """Blocks that have changed since the last save."""
+        return sum(window.unsaved() for window in self.windows)

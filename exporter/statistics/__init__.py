@@ -12,7 +12,7 @@ import numpy as np
 from exporter.statistics import distances, numbers, quality, significance
 from exporter.statistics.compared import Compared, Comparison, Of
 from exporter.statistics.performance import PERFORMANCE, Labelled, performance
-from exporter.statistics.readings import Failure, Readings
+from exporter.statistics.readings import Failure, Readings, guarded
 from exporter.statistics.tables import Floats, Tables
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Readings",
     "Statistic",
     "evaluate",
+    "guarded",
     "performance",
 ]
 
@@ -79,7 +80,13 @@ STATISTICS: tuple[Statistic, ...] = (
 )
 
 
-STATISTIC_NAMES: tuple[str, ...] = (*(one.name for one in STATISTICS), *(name for name, _ in PERFORMANCE))
+STATISTIC_NAMES: tuple[str, ...] = (
+    *(one.name for one in STATISTICS),
+    *(name for name, _ in PERFORMANCE),
+    "opinions",
+    "estimated",
+    "matured",
+)
 """Under which failures are counted."""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.slices import Slices
-from exporter.statistics.readings import Failure, Readings
+from exporter.statistics.readings import Failure, Readings, guarded
 from exporter.summaries.block import Total
 from exporter.summaries.judged import ABSOLUTE_ERROR, BRIER, CALIBRATION_BINS, ERROR, LABEL, LOG_LOSS, Scored, Task
 
@@ -244,7 +244,4 @@ PERFORMANCE: tuple[tuple[str, Callable[[Labelled], Iterator[Readings]]], ...] = 
 def performance(labelled: Labelled) -> Iterator[Readings | Failure]:
     """Everything that is published of one window's outcomes; a statistic that fails silences only itself."""
     for name, compute in PERFORMANCE:
-        try:
-            yield from list(compute(labelled))
-        except Exception as error:  # whatever it is, it must not take the other statistics with it
-            yield Failure(name, error)
+        yield from guarded(name, compute(labelled))

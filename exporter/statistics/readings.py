@@ -1,6 +1,6 @@
 """What statistics give back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,3 +22,11 @@ class Failure:
 
     statistic: str
     error: Exception
+
+
+def guarded(name: str, found: Iterator[Readings]) -> Iterator[Readings | Failure]:
+    """Readings that fail together, and silence only themselves."""
+    try:
+        yield from list(found)
+    except Exception as error:  # whatever it is, it must not take the other statistics with it
+        yield Failure(name, error)

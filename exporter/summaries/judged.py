@@ -46,7 +46,8 @@ class _Layout:
         self.buckets, self.hashes = Buckets(0), Hashes(1)
 
 
-def _encoded(codes: Sequence[NDArray[np.int32]], values: NDArray[np.float64], rows: int) -> Encoded:
+def encoded(codes: Sequence[NDArray[np.int32]], values: NDArray[np.float64], rows: int) -> Encoded:
+    """Places and values of rows that have no sparse keys."""
     none = np.zeros((0, rows), dtype=np.int32)
     stacked = np.stack(codes) if codes else none
     return Encoded(stacked, values, none, none, np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.int32))
@@ -91,6 +92,13 @@ class Told:
         return ((self.label >= 0) & (self.prediction >= 0)) | np.isfinite(self.error)
 
 
+def class_codes(task: Task, column: Texts) -> NDArray[np.int32]:
+    """int32[n]: places among the classes, the last for all others, −1 for a cell that is missing or invalid."""
+    places = {name: place for place, name in enumerate(task.classes)}
+    table = np.array([*(places.get(text, len(places)) for text in column.texts), -1, -1], dtype=np.int32)
+    return table[column.codes]
+
+
 def _numbers(column: Column) -> NDArray[np.float64]:
     assert isinstance(column, Numbers), "a regression predicts numbers"
     return column.values
@@ -126,10 +134,10 @@ class Judged(_Layout):
         if self.task.name == "regression":
             codes = np.where(told.judged, 0, -1).astype(np.int32)
             values = np.stack([told.error, np.abs(told.error), told.labels])
-            return _encoded([codes], values, rows)
+            return encoded([codes], values, rows)
         cell = np.where(told.judged, told.label * self.task.size + told.prediction, -1).astype(np.int32)
         right = np.where(told.right & told.judged, self.right, -1).astype(np.int32)
-        return _encoded([cell, right], losses(self.task, told.label, outcomes.scores), rows)
+        return encoded([cell, right], losses(self.task, told.label, outcomes.scores), rows)
 
 
 def losses(task: Task, label: NDArray[np.int32], scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -240,7 +248,7 @@ class Scored(_Layout):
             codes.append(np.where(judged, start + 2 + self.task.size + told.prediction, -1).astype(np.int32))
             hit = judged & (told.label == told.prediction)
             codes.append(np.where(hit, start + 2 + 2 * self.task.size + told.label, -1).astype(np.int32))
-        return _encoded(codes, values, rows)
+        return encoded(codes, values, rows)
 
     def _labels(self, column: Column) -> NDArray[np.intp]:
         """A label that the reference does not know counts in `other` (INTERFACE §5)."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from exporter.batch import Outcomes
 from exporter.reference import Reference, ReferencePerformance
 from exporter.slices import Slices
-from exporter.statistics.performance import Labelled, performance
+from exporter.statistics.performance import Labelled, performance, score_counts
 from exporter.statistics.readings import Failure
 from exporter.summaries.block import Delta, Total
 from exporter.summaries.judged import CALIBRATION_BINS, Judged, Scored, Task, Told, bins_of_scores
@@ -93,4 +93,6 @@ def _performance(
         labelled.names[:size],
         tuple(map(tuple, confusion.tolist())),
         by_class,
+        None,
+        *(tuple(counts.tolist()) for counts in score_counts(labelled)),
     )

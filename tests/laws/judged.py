@@ -19,6 +19,7 @@ from exporter.summaries.judged import Task
 from exporter.windows import Span
 
 PANE = 60 * 10**9
+HORIZON = 7 * 24 * 3600 * 10**9
 EDGES = tuple((i / 200, i % 10 == 0) for i in range(1, 200))
 PARITY = Slices([Slice("parity", "x", ("even", "odd"), lambda column: np.zeros(0, dtype=np.int16))])
 LARGE_WINDOW = Span("1h", 60, 1)
@@ -73,7 +74,7 @@ def outcomes(task: Task, rows: Rows) -> Outcomes:
 
 def series(task: Task, store: Store | None = None, saved: Any = None, span: Span = LARGE_WINDOW) -> OutcomeSeries:
     reference = Reference("m", "1", task.name, 1, 0, {}, {}, score_edges=EDGES if task.positive is not None else ())
-    return OutcomeSeries(("m", "1"), task, reference, PARITY, [span], PANE, store or MemoryStore(), saved or {})
+    return OutcomeSeries(("m", "1"), task, reference, PARITY, (), HORIZON, [span], PANE, store or MemoryStore(), saved or {})
 
 
 def figures(found: OutcomeSeries) -> dict[str, dict[tuple[str, ...], float]]:
@@ -81,7 +82,7 @@ def figures(found: OutcomeSeries) -> dict[str, dict[tuple[str, ...], float]]:
     judging = Judging(found, None, 0.1)
     labelled = judging.labelled(found.windows[0], max(1, found.windows[0].judged.total.rows))
     known: dict[str, dict[tuple[str, ...], float]] = {}
-    for readings in judging.readings(found.windows[0], labelled):
+    for readings in judging.readings(found.windows[0], labelled, found.curves(), PANE):
         assert not isinstance(readings, Failure), readings
         for labels, value in zip(readings.labels, readings.values.tolist(), strict=True):
             assert value not in (float("inf"), float("-inf"))

@@ -15,7 +15,7 @@ from exporter.slices import Slices
 from exporter.state import MemoryStore
 from exporter.statistics.performance import calibration_error
 from exporter.summaries.judged import Task
-from tests.laws.judged import LARGE_WINDOW, PANE, Rows, expected_of_classes, figures, outcomes, series
+from tests.laws.judged import HORIZON, LARGE_WINDOW, PANE, Rows, expected_of_classes, figures, outcomes, series
 
 BINARY = Task("binary", ("no", "yes"), 1)
 THREE = Task("multiclass", ("a", "b", "c"))
@@ -90,7 +90,7 @@ def test_auc_from_mass_bins_is_scikit_learns_within_1e_4(rare: float) -> None:
     score = 1 / (1 + np.exp(-(random.normal(size=len(true)) + 1.5 * true - 4)))
     cut = np.unique(np.quantile(score[:50_000], np.arange(1, 200) / 200, method="inverted_cdf"))
     reference = Reference("m", "1", "binary", 1, 0, {}, {}, score_edges=tuple((e, False) for e in cut.tolist()))
-    running = OutcomeSeries(("m", "1"), BINARY, reference, Slices(()), [LARGE_WINDOW], PANE, MemoryStore(), {})
+    running = OutcomeSeries(("m", "1"), BINARY, reference, Slices(()), (), HORIZON, [LARGE_WINDOW], PANE, MemoryStore(), {})
     names = np.where(true, "yes", "no").tolist()
     rows = outcomes(BINARY, Rows(names, names, score.tolist()))
     running.absorb(replace(rows, slices=np.zeros((0, len(names)), dtype=np.int16)))
@@ -203,7 +203,7 @@ def test_a_restart_and_expired_blocks_change_nothing_to_the_last_digit(rows: Row
     store = MemoryStore()
     before, whole = series(BINARY, store), series(BINARY)
     before.absorb(outcomes(BINARY, rows.between(0, cut)))
-    before.advance(10 * 60 * 10**9)
+    before.advance(10 * 60 * 10**9, 0)
     store.write(before.rows())
     before.saved()
     saved = saved_outcomes(store)
@@ -211,9 +211,9 @@ def test_a_restart_and_expired_blocks_change_nothing_to_the_last_digit(rows: Row
     for one in (after, whole):
         if one is whole:
             one.absorb(outcomes(BINARY, rows.between(0, cut)))
-        one.advance(10 * 60 * 10**9)
+        one.advance(10 * 60 * 10**9, 0)
         one.absorb(outcomes(BINARY, rows.between(cut, n)))
-        one.advance(n * minutes * 60 * 10**9)
+        one.advance(n * minutes * 60 * 10**9, n * minutes * 60 * 10**9)
     assert figures(after) == figures(whole)
 
 
