@@ -65,7 +65,9 @@ class Evaluation:
             self._add_results(key, window.name, evaluate(Compared(known.comparison, window)), found)
             labelled = known.judging.labelled(outcomes, window.block.rows)
             judged: dict[str, Readings] = {}
-            self._add_results(key, window.name, known.judging.readings(outcomes, labelled, curves, known.series.pane), judged)
+            self._add_results(
+                key, window.name, known.judging.readings(outcomes, labelled, curves, known.series.pane), judged
+            )
             windows.append(
                 WindowView(
                     window.name,

@@ -55,7 +55,8 @@ class Judging:
     def readings(
         self, window: OutcomeWindow, labelled: Labelled, curves: Curves | None, pane: int
     ) -> Iterator[Readings | Failure]:
-        """Performance, what it will be and what it is estimated to be, second opinions, and the labels' distances from the reference's."""
+        """Performance, what it will be once all labels are in, what it is estimated to be, second opinions, and the
+        labels' distances from the reference's. `pane`: nanoseconds."""
         yield from performance(labelled)
         heard = Heard(self._outcomes.layouts.said, window.said.total, self._outcomes.slices)
         yield from guarded("opinions", opinions(heard))

@@ -51,10 +51,10 @@ class Layouts:
 
 
 class OutcomeSeries:
-    """The outcomes of one version of one model. `baselines`: names of second opinions.
+    """The outcomes of one version of one model.
 
-    `horizon`: nanoseconds, how long labels are waited for. `saved`: documents by id, as `rows` wrote them before a restart, for those that go on; a series that starts anew
-    is given none.
+    `baselines`: names of second opinions. `horizon`: nanoseconds, how long labels are waited for. `saved`: documents by
+    id, as `rows` wrote them before a restart, for those that go on; a series that starts anew is given none.
     """
 
     def __init__(

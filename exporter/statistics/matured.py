@@ -56,5 +56,6 @@ def matured(
 def _dense(block: Block, width: int) -> NDArray[np.int64]:
     columns, counts = block.counts.summed()
     found = np.zeros(width, dtype=np.int64)
+    assert counts is not None, "a sum has counts"
     found[columns] = counts
     return found

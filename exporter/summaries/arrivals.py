@@ -98,7 +98,7 @@ class Arrivals:
         at_risk, came = risk[1 : far + 1], last[1 : far + 1]
         before = np.ones(STRETCHES)
         before[:far] = np.where(at_risk > 0, 1 - came / np.maximum(at_risk, 1), 1.0)
-        shares: Floats = np.cumprod(before[::-1])[::-1]
+        shares = np.cumprod(before[::-1], dtype=np.float64)[::-1]
         half = int(np.searchsorted(self.ends, self.ends[far] / 2))
         return shares if far == STRETCHES - 1 or 1 - shares[half] <= FLAT else None
 

@@ -74,7 +74,9 @@ def outcomes(task: Task, rows: Rows) -> Outcomes:
 
 def series(task: Task, store: Store | None = None, saved: Any = None, span: Span = LARGE_WINDOW) -> OutcomeSeries:
     reference = Reference("m", "1", task.name, 1, 0, {}, {}, score_edges=EDGES if task.positive is not None else ())
-    return OutcomeSeries(("m", "1"), task, reference, PARITY, (), HORIZON, [span], PANE, store or MemoryStore(), saved or {})
+    return OutcomeSeries(
+        ("m", "1"), task, reference, PARITY, (), HORIZON, [span], PANE, store or MemoryStore(), saved or {}
+    )
 
 
 def figures(found: OutcomeSeries) -> dict[str, dict[tuple[str, ...], float]]:

@@ -90,7 +90,9 @@ def test_auc_from_mass_bins_is_scikit_learns_within_1e_4(rare: float) -> None:
     score = 1 / (1 + np.exp(-(random.normal(size=len(true)) + 1.5 * true - 4)))
     cut = np.unique(np.quantile(score[:50_000], np.arange(1, 200) / 200, method="inverted_cdf"))
     reference = Reference("m", "1", "binary", 1, 0, {}, {}, score_edges=tuple((e, False) for e in cut.tolist()))
-    running = OutcomeSeries(("m", "1"), BINARY, reference, Slices(()), (), HORIZON, [LARGE_WINDOW], PANE, MemoryStore(), {})
+    running = OutcomeSeries(
+        ("m", "1"), BINARY, reference, Slices(()), (), HORIZON, [LARGE_WINDOW], PANE, MemoryStore(), {}
+    )
     names = np.where(true, "yes", "no").tolist()
     rows = outcomes(BINARY, Rows(names, names, score.tolist()))
     running.absorb(replace(rows, slices=np.zeros((0, len(names)), dtype=np.int16)))
