@@ -74,11 +74,18 @@ class Layout:
         buckets = np.full((len(self.numeric), rows), -1, dtype=np.int32)
         hashes = np.full((len(self.categorical), rows), -1, dtype=np.int32)
         for place, index in enumerate(self.numeric):
-            spec = self.columns[index]
-            column = _column(batch, spec)
-            x = column.values if isinstance(column, Numbers) else np.full(rows, np.nan)
-            values[place] = x
-            codes[index], buckets[place] = self._place(place, x)
+            column = _column(batch, self.columns[index])
+            values[place] = column.values if isinstance(column, Numbers) else np.nan
+        finite = np.isfinite(values)
+        whole: list[bool] = finite.all(axis=1).tolist()  # type: ignore[assignment]
+        for place, (x, valid, all_valid) in enumerate(zip(values, finite, whole, strict=True)):
+            if all_valid:
+                buckets[place] = self.buckets.columns(place, bucket(x))
+            else:
+                buckets[place, valid] = self.buckets.columns(place, bucket(x[valid]))
+        bin_of = self._bins()  # once all are assigned: a batch brings rare values to many columns
+        for place, index in enumerate(self.numeric):
+            codes[index] = self._codes(place, values[place], finite[place], buckets[place], bin_of)
         for place, index in enumerate(self.categorical):
             spec = self.columns[index]
             column = _column(batch, spec)
@@ -99,25 +106,28 @@ class Layout:
             np.array(names, dtype=np.int32),
         )
 
-    def _place(self, place: int, x: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """int32[n] twice: the bin, as a place in the flat vector, and the bucket of each value, −1 for none.
+    def _codes(
+        self,
+        place: int,
+        x: NDArray[np.float64],
+        finite: NDArray[np.bool_],
+        buckets: NDArray[np.int32],
+        bin_of: NDArray[np.int32],
+    ) -> NDArray[np.int32]:
+        """int32[n]: the bin of each value, as a place in the flat vector.
 
         Most buckets lie wholly in one bin, which spares the binary search for nine values of ten.
         """
-        finite = np.isfinite(x)
-        if finite.all():
-            found = self.buckets.columns(place, bucket(x))
+        if self.buckets.crowded(place) or not finite.any():  # where no number ever came there is no bucket to ask
+            unknown = np.arange(len(x))
+            known = np.empty(len(x), dtype=np.int32)
         else:
-            found = np.full(len(x), -1, dtype=np.int32)
-            found[finite] = self.buckets.columns(place, bucket(x[finite]))
-        known = np.full(len(x), -1, dtype=np.int32)
-        if not self.buckets.crowded(place) and finite.any():  # where no number ever came there is no bucket to ask
-            known = self._bins()[found]
-        unknown = np.flatnonzero((known < 0) | ~finite)
+            known = bin_of[buckets]
+            unknown = np.flatnonzero((known < 0) | ~finite)
         if len(unknown):
             bins, start = self.columns[self.numeric[place]].bins, self.start[self.numeric[place]]
             known[unknown] = bins.codes(Numbers(x[unknown])) + start  # type: ignore[arg-type]
-        return known, found
+        return known
 
     def _bins(self) -> NDArray[np.int32]:
         """The bin of each of the registry's buckets, as a place in the flat vector; −1 for one that lies in several."""

@@ -61,7 +61,8 @@ class Buckets:
         self.feature = array("i")
         self.key = array("i")
         nothing = np.zeros(0, dtype=np.int64)
-        self._arrays: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.intp]] = (nothing, nothing, nothing)
+        self._arrays: tuple[NDArray[np.int64], NDArray[np.int64]] = (nothing, nothing)
+        self._order: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
 
     def __len__(self) -> int:
         return len(self.key)
@@ -124,24 +125,26 @@ class Buckets:
 
     def features(self) -> NDArray[np.int64]:
         """The feature of each column."""
-        self._arrange()
-        return self._arrays[0]
+        return self._known()[0]
 
     def keys(self) -> NDArray[np.int64]:
         """The key of each column."""
-        self._arrange()
-        return self._arrays[1]
+        return self._known()[1]
 
     def in_order(self) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
         """Columns sorted by feature and value, with the feature and the key of each."""
-        self._arrange()
-        feature, key, order = self._arrays
-        return order, feature[order], key[order]
+        feature, key = self._known()
+        if len(self._order) != len(key):
+            self._order = np.lexsort((key, feature))
+        return self._order, feature[self._order], key[self._order]
 
-    def _arrange(self) -> None:
-        if len(self._arrays[0]) != len(self.key):
-            feature, key = np.array(self.feature, dtype=np.int64), np.array(self.key, dtype=np.int64)
-            self._arrays = (feature, key, np.lexsort((key, feature)))
+    def _known(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Grown by what is new alone, and sorted only when somebody asks: a batch brings a few rare values."""
+        done = len(self._arrays[0])
+        if done < len(self.key):
+            new = (np.array(self.feature[done:], dtype=np.int64), np.array(self.key[done:], dtype=np.int64))
+            self._arrays = (np.concatenate([self._arrays[0], new[0]]), np.concatenate([self._arrays[1], new[1]]))
+        return self._arrays
 
 
 def hash_of(text: str) -> int:
