@@ -49,6 +49,7 @@ models:
     timezone: America/New_York
     features:
       weekday: {page: false}        # the day of the week changes every day: shown, and no reason to wake anybody
+    slices: [origin, carrier, {long_haul: "distance >= 1500"}]
     labels: {horizon: 2d}           # the last arrives 23 hours after it should have left; others were cancelled
 
 # Whole weeks: a single day differs from the reference in its weekday and timetable, by nature.
