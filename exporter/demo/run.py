@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from calendar import monthrange
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -21,18 +21,29 @@ from exporter.config import Config, Listen
 from exporter.decode.json import time_of
 from exporter.demo.days import Days
 from exporter.demo.prepare import CONFIG, LABELS, MARKER, MODEL, PREDICTIONS, VERSION, DemoError, prepare
-from exporter.demo.show import Drift, drift_table, month_line, preparing, quality_table, story_table, watching
+from exporter.demo.show import (
+    Drift,
+    Quality,
+    drift_table,
+    labels_line,
+    month_line,
+    preparing,
+    quality_table,
+    story_table,
+    watching,
+)
 from exporter.demo.story import Story, look
 from exporter.metrics import Snapshot, process_metrics
 from exporter.references import load_references
 from exporter.sources.files import FileSource
 from exporter.state import RocksStore, StateError, Store, destroy
-from exporter.view import PageView, StoryView
+from exporter.view import PageView, StoryView, VersionView, WindowView
 from exporter.web import Server, Site, WebError
 
 _DAY_SECONDS = 60 / 275  # all of them in a minute, for a person to watch
 _CURSOR_BACK = b"\x1b[?25h\r\n"  # a bar hides it
 _MONTH = "28d"  # the window that is read at a month's end
+_LATE = "1"
 _WEEK, _WEEK_DAYS = "7d", 7  # the one that a fixed PSI is taken of
 
 
@@ -69,6 +80,8 @@ class Demo:
         self._story = Story()
         self._told: StoryView | None = None
         self._days = self._counted = 0
+        self._drifts: dict[str, Sequence[Drift]] = {}
+        self._quality: dict[str, Quality] = {}
         self._first_page = Snapshot.of([process_metrics()])
         self._first_view = PageView(time.time_ns(), __version__, (), {}, {}, {}, {}, None, caught_up=False, every=1.0)
 
@@ -102,14 +115,14 @@ class Demo:
         store = _empty_store(settings.state.path)
         self._app = App(settings, days, store, load_references(settings, folder / CONFIG))
         try:
-            months = self._watch(self._app, days, facts["predictions"])
+            self._watch(self._app, days, facts["predictions"])
             self._app.finish()
-            if months:
-                shown = {month: found for month, found in facts["months"].items() if month in {*months, "training"}}
+            if self._drifts:
                 say("")
-                say(drift_table(months))
+                say(drift_table(self._drifts))
                 say(story_table(self._story, _WEEK))
-                say(quality_table(shown))
+                say(quality_table(self._quality))
+                say(_labels(self._app))
             if not (self._leave or self._stop.asked):
                 say(f"This was 2013. {address} and its /metrics stay until Ctrl-C.")
             while not (self._leave or self._stop.asked):
@@ -117,9 +130,8 @@ class Demo:
         finally:
             self._app.close()
 
-    def _watch(self, app: App, days: Days, flights: int) -> Mapping[str, Sequence[Drift]]:
-        """Let the days go by; what moved by the end of each month (`2013-04`) that is over."""
-        months: dict[str, Sequence[Drift]] = {}
+    def _watch(self, app: App, days: Days, flights: int) -> None:
+        """Let the days go by, with a look at the end of each."""
         self._console.print("\nWhat moved most by the end of each month, PSI beside its limit:")
         with watching(self._console, flights) as tell:
             while not self._stop.asked and not days.ended():
@@ -130,28 +142,36 @@ class Demo:
                     continue
                 counted = app.counters.get("model_predictions_total", MODEL, VERSION)
                 tell(counted, day)
-                self._look(app, day.date(), counted)
-                month = f"{day:%Y-%m}"
-                if day.day == monthrange(day.year, day.month)[1] and month not in months:
-                    months[month] = _drifts(app)
-                    self._console.print(month_line(month, months[month]))
-        return months
+                if counted > self._counted:  # somebody flew
+                    self._counted = counted
+                    [version] = app.evaluate().views
+                    self._look(app, day.date(), version)
 
-    def _look(self, app: App, day: date, counted: int) -> None:
-        """Once a day on which somebody flew, when it is over."""
-        if counted == self._counted:
-            return
-        self._counted = counted
+    def _look(self, app: App, day: date, version: VersionView) -> None:
+        """When a day is over."""
         unpaged = frozenset(name for name, one in app.config.models[MODEL].features.items() if not one.page)
-        [version] = app.evaluate().views
         self._story.add(look(version, day, self._days >= _WEEK_DAYS, unpaged))
         self._days += 1
         self._told = self._story.view(_WEEK)
+        if day.day == monthrange(day.year, day.month)[1]:
+            month = f"{day:%Y-%m}"
+            [window] = [window for window in version.windows if window.name == _MONTH]
+            self._drifts[month] = _drifts(window)
+            self._console.print(month_line(month, self._drifts[month]))
+            if (found := window.performance) is not None:
+                rows = version.reference.rows if version.reference else 0
+                self._quality["reference"] = Quality(rows, None, found.reference, found.reference_by_class[_LATE])
+                self._quality[month] = Quality(window.rows, found.coverage, found.figures, found.by_class[_LATE])
 
 
-def _drifts(app: App) -> Sequence[Drift]:
-    [version] = app.evaluate().views
-    [window] = [window for window in version.windows if window.name == _MONTH]
+def _labels(app: App) -> str:
+    samples = app.evaluate().samples
+    [median] = [value for series, value in samples["model_label_delay_seconds"] if 'q="0.5"' in series]
+    unlabelled = app.counters.get("model_predictions_expired_total", MODEL, VERSION, "horizon")
+    return labels_line(median, unlabelled, app.counters.get("model_predictions_total", MODEL, VERSION))
+
+
+def _drifts(window: WindowView) -> Sequence[Drift]:
     return [
         Drift(column.name, column.figures["psi"], column.figures.get("psi_limit"))
         for column in window.columns

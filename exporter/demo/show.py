@@ -34,6 +34,41 @@ class Drift:
         return self.limit is not None and self.psi > self.limit
 
 
+# Heads of the table of quality with their widths: all of it fits 80 columns.
+_QUALITY = (
+    ("flights", 8),
+    ("labelled", 8),
+    ("accuracy", 8),
+    ("precision", 9),
+    ("recall", 7),
+    ("miscalibrated", 13),
+    ("AUC", 6),
+)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good the model was on the labelled ones of some flights. `figures` and `positive`: by the metric's name less
+    `model_`, over all and of the positive class."""
+
+    flights: int
+    labelled: float | None
+    figures: Mapping[str, float]
+    positive: Mapping[str, float]
+
+    def values(self) -> list[float | None]:
+        """Under the heads of the table, less the first."""
+        of_all, of_late = self.figures.get, self.positive.get
+        return [
+            self.labelled,
+            of_all("accuracy_ratio"),
+            of_late("precision_ratio"),
+            of_late("recall_ratio"),
+            of_all("calibration_error_ratio"),
+            of_all("roc_auc_ratio"),
+        ]
+
+
 @contextmanager
 def preparing(console: Console) -> Iterator[Callable[[int, int, str], None]]:
     """What `prepare` is to tell its steps to: a bar on a terminal that goes when it is done, nothing in a pipe."""
@@ -123,16 +158,34 @@ def story_table(story: Story, window: str) -> Group:
     return Group(*story.sentences(window), "", table, "")
 
 
-def quality_table(months: Mapping[str, Mapping[str, float]]) -> Group:
-    """The months of `facts`: what share arrived, was late, was called late, and how well the model did."""
+def quality_table(months: Mapping[str, Quality]) -> Group:
+    """By month (`2013-04`): what share has its label by then, and how good the model was on that."""
     table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False)
     table.add_column("month")
-    for name in "flights", "arrived", "late", "called late", "accuracy", "AUC":
-        table.add_column(name, justify="right", min_width=9)
-    for month, facts in months.items():
-        shares = [f"{facts[name]:.1%}" for name in ("labelled", "late", "called_late", "accuracy")]
-        table.add_row(_short(month), f"{facts['rows']:,.0f}", *shares, f"{facts['roc_auc']:.3f}")
-    return Group("How the model did, now that all labels are known:", "", table, "")
+    for name, width in _QUALITY:
+        table.add_column(name, justify="right", min_width=width)
+    for month, found in months.items():
+        table.add_row(_short(month), f"{found.flights:,}", *(_share(value) for value in found.values()))
+    return Group(
+        "How good the model was in the 28 days before each month's end, by the labels",
+        "that had come by then. Precision and recall are of the late ones.",
+        "",
+        table,
+        "",
+    )
+
+
+def labels_line(median: float, unlabelled: int, flights: int) -> str:
+    """When labels came, in seconds after departure, and what share never did."""
+    share = unlabelled / max(1, flights)
+    return (
+        f"Half of the labels came within {median / 3600:.1f} hours of departure.\n"
+        f"{unlabelled:,} of {flights:,} flights ({share:.1%}) never got one: cancelled, or diverted.\n"
+    )
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
 
 
 def _short(month: str) -> str:

@@ -16,13 +16,14 @@ _MOST = 3  # features that a page names
 @dataclass(frozen=True)
 class Look:
     """The end of a day. `model`: its score, None before the first; `scores` and `psi`: by feature. `unpaged`: features
-    that have no part in the verdict."""
+    that have no part in the verdict. `errors`: the score of the errors, None before the first label."""
 
     day: date
     model: float | None
     scores: Mapping[str, float]
     psi: Mapping[str, float]
     unpaged: frozenset[str] = frozenset()
+    errors: float | None = None
 
     @property
     def carrying(self) -> list[str]:
@@ -75,12 +76,19 @@ class Story:
         return self._looks[-1].day if self._looks else None
 
     def pages(self) -> list[Page]:
-        """In order."""
+        """For drift, in order."""
+        return self._pages(lambda look: look.model, lambda look: tuple(look.carrying))
+
+    def error_pages(self) -> list[Page]:
+        """For errors, in order."""
+        return self._pages(lambda look: look.errors, lambda look: ())
+
+    def _pages(self, score: Callable[[Look], float | None], carrying: Callable[[Look], tuple[str, ...]]) -> list[Page]:
         found: list[Page] = []
         for look in self._looks:
-            over = look.model is not None and look.model >= LINE
+            over = (score(look) or 0.0) >= LINE
             if over and (not found or found[-1].until is not None):
-                found.append(Page(tuple(look.carrying), look.day, None))
+                found.append(Page(carrying(look), look.day, None))
             elif not over and found and found[-1].until is None:
                 found[-1] = Page(found[-1].features, found[-1].since, look.day)
         return found
@@ -110,16 +118,15 @@ class Story:
         """What to remember of it. `window`: that of PSI."""
         if not self._looks:
             return []
-        pages = self.pages()
-        told = "; ".join(f"on {short(page.since)} for {_named(page.features)}" for page in pages[:_MOST])
-        more = f"; and {len(pages) - _MOST} more" if len(pages) > _MOST else ""
+        said = [_paged("For its inputs it", self.pages())]
+        if any(look.errors is not None for look in self._looks):
+            said.append(_paged("For its errors it", self.error_pages()))
         alarmed, able = self.alarm_days()
-        alarms = sum(one.psi.times for one in self.features())
-        paged = f"It would have paged {_times(len(pages))}: {told}{more}." if pages else "It would never have paged."
         if not able:
-            return [paged]
+            return said
+        alarms = sum(one.psi.times for one in self.features())
         often = f"on {alarmed} of {able} days, {_times(alarms)} in all" if alarmed else f"on none of {able} days"
-        return [paged, f"A fixed PSI > {FIXED} over the last {window} would have alarmed {often}."]
+        return [*said, f"A fixed PSI > {FIXED} over the last {window} would have alarmed {often}."]
 
     def view(self, window: str) -> StoryView | None:
         """For the page; None before the first day's end."""
@@ -149,9 +156,19 @@ def short(day: date | None) -> str:
     return f"{day.day} {day:%b}" if day else "–"
 
 
+def _paged(who: str, pages: Sequence[Page]) -> str:
+    if not pages:
+        return f"{who} would never have paged."
+    told = "; ".join(f"on {short(page.since)}{_named(page.features)}" for page in pages[:_MOST])
+    more = f"; and {len(pages) - _MOST} more" if len(pages) > _MOST else ""
+    return f"{who} would have paged {_times(len(pages))}: {told}{more}."
+
+
 def _named(features: Sequence[str]) -> str:
-    few = ", ".join(features[:_MOST])
-    return f"{few} and {len(features) - _MOST} more" if len(features) > _MOST else few or "no feature alone"
+    if not features:
+        return ""
+    more = f" and {len(features) - _MOST} more" if len(features) > _MOST else ""
+    return f" for {', '.join(features[:_MOST])}{more}"
 
 
 def _times(count: int) -> str:
@@ -166,4 +183,5 @@ def look(version: VersionView, day: date, full: bool, unpaged: frozenset[str]) -
     psi = {one.name: one.figures["psi"] for one in columns if not one.output and "psi" in one.figures}
     if verdict is None:
         return Look(day, None, {}, psi, unpaged)
-    return Look(day, verdict.model, {name: one.score for name, one in verdict.features.items()}, psi, unpaged)
+    scores = {name: one.score for name, one in verdict.features.items()}
+    return Look(day, verdict.model, scores, psi, unpaged, verdict.performance)

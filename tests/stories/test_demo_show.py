@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from rich.console import Console
 
-from exporter.demo.show import Drift, drift_table, month_line, preparing, quality_table, watching
+from exporter.demo.show import Drift, Quality, drift_table, labels_line, month_line, preparing, quality_table, watching
 
 
 @pytest.fixture
@@ -72,18 +72,26 @@ def test_the_line_of_a_month_names_what_is_above_its_limit_the_most_moved_first(
     )
 
 
-def test_the_quality_of_each_month_is_one_line(pipe):
-    april = {
-        "rows": 28330,
-        "labelled": 0.973,
-        "late": 0.2793,
-        "called_late": 0.1151,
-        "accuracy": 0.7363,
-        "roc_auc": 0.6496,
-    }
-    pipe.print(quality_table({"training": april | {"rows": 77911}, "2013-04": april}))
-    figures = ["97.3%", "27.9%", "11.5%", "73.6%", "0.650"]
-    assert cells(pipe) == [["training", "77,911", *figures], ["Apr", "28,330", *figures]]
+def test_how_good_the_model_was_stands_beside_the_reference(pipe):
+    whole = {"accuracy_ratio": 0.732, "calibration_error_ratio": 0.013, "roc_auc_ratio": 0.685}
+    late = {"precision_ratio": 0.413, "recall_ratio": 0.412}
+    months = {"reference": Quality(77911, None, whole, late), "2013-04": Quality(28330, 0.9731, whole, late)}
+    pipe.print(quality_table(months))
+    figures = ["73.2%", "41.3%", "41.2%", "1.3%", "68.5%"]
+    assert cells(pipe) == [["reference", "77,911", "–", *figures], ["Apr", "28,330", "97.3%", *figures]]
+    assert max(map(len, shown(pipe).splitlines())) <= 80
+
+
+def test_what_cannot_be_said_of_a_month_is_a_dash(pipe):
+    pipe.print(quality_table({"2013-04": Quality(3, 1.0, {"accuracy_ratio": 1.0}, {})}))
+    assert cells(pipe) == [["Apr", "3", "100.0%", "100.0%", "–", "–", "–", "–"]]
+
+
+def test_the_labels_that_never_came_are_counted():
+    assert labels_line(10_176.0, 6_552, 255_987).splitlines() == [
+        "Half of the labels came within 2.8 hours of departure.",
+        "6,552 of 255,987 flights (2.6%) never got one: cancelled, or diverted.",
+    ]
 
 
 def test_the_bar_shows_the_day_and_the_flights_so_far(terminal):

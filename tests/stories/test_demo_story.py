@@ -58,7 +58,7 @@ def test_a_fixed_psi_could_alarm_only_on_days_that_had_one() -> None:
 
 def test_the_year_is_told_in_two_sentences() -> None:
     assert told(*YEAR).sentences("7d") == [
-        "It would have paged 2 times: on 3 Apr for a, b; on 8 Apr for b.",
+        "For its inputs it would have paged 2 times: on 3 Apr for a, b; on 8 Apr for b.",
         "A fixed PSI > 0.2 over the last 7d would have alarmed on 3 of 5 days, 3 times in all.",
     ]
 
@@ -66,7 +66,7 @@ def test_the_year_is_told_in_two_sentences() -> None:
 def test_a_quiet_year_is_told_too() -> None:
     story = told(day(1, 0.0, {"a": 0.0}, {"a": 0.0}))
     assert story.sentences("7d") == [
-        "It would never have paged.",
+        "For its inputs it would never have paged.",
         "A fixed PSI > 0.2 over the last 7d would have alarmed on none of 1 days.",
     ]
     assert story.features() == []
@@ -77,10 +77,22 @@ def test_before_anything_could_be_compared_nothing_is_claimed_of_psi(looks: list
     assert not any("PSI" in sentence for sentence in told(*looks).sentences("7d"))
 
 
+def test_errors_page_for_themselves() -> None:
+    looks = [
+        Look(date(2013, 5, number), 0.0, {}, {}, errors=errors) for number, errors in enumerate((0.5, 1.0, 0.9), 1)
+    ]
+    assert told(*looks).error_pages() == [Page((), date(2013, 5, 2), date(2013, 5, 3))]
+    assert told(*looks).sentences("7d")[1] == "For its errors it would have paged once: on 2 May."
+    assert told(looks[0]).sentences("7d")[1] == "For its errors it would never have paged."
+
+
 def test_many_pages_are_not_all_told() -> None:
     looks = [day(number, float(number % 2), {"a": float(number % 2)}, {}) for number in range(1, 11)]
     [sentence] = told(*looks).sentences("7d")
-    assert sentence == "It would have paged 5 times: on 1 Apr for a; on 3 Apr for a; on 5 Apr for a; and 2 more."
+    assert (
+        sentence
+        == "For its inputs it would have paged 5 times: on 1 Apr for a; on 3 Apr for a; on 5 Apr for a; and 2 more."
+    )
 
 
 def test_the_page_s_table_is_the_terminal_s() -> None:
