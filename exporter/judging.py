@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from exporter.outcomes import OutcomeSeries, OutcomeWindow
 from exporter.reference import Reference
 from exporter.statistics import Compared, Comparison, Failure, Labelled, Readings, evaluate, guarded, performance
-from exporter.statistics.estimated import calibrated, estimated
+from exporter.statistics.estimated import estimated
 from exporter.statistics.matured import matured
 from exporter.statistics.opinions import Heard, opinions
 from exporter.statistics.performance import OTHER, calibration
 from exporter.summaries.arrivals import Curves
 from exporter.summaries.block import Block, ColumnSpec, Layout, Total
+from exporter.summaries.calibrated import calibrated
 from exporter.summaries.judged import ABSOLUTE_ERROR
 from exporter.view import PerformanceView, SliceView
 from exporter.windows import RollingWindow, Window

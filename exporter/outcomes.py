@@ -18,6 +18,7 @@ from exporter.reference import Reference
 from exporter.slices import Slices
 from exporter.state import Store
 from exporter.summaries.arrivals import Arrivals, Curves
+from exporter.summaries.calibrated import Calibration
 from exporter.summaries.judged import Judged, Scored, Task, Told, bins_of_scores
 from exporter.summaries.keys import hash_of
 from exporter.summaries.moments import Scale
@@ -85,7 +86,9 @@ class OutcomeSeries:
         values = [len(one.values) for one in slices.slices]
         scored = Scored(task, edges, grouped, label.bins if label is not None else None, values, spread)
         scored_id = _id((*key, pane, task.name, task.classes, fingerprint, scored.signature()))
-        said = Said(task, edges, baselines, values, spread)
+        known = reference.class_scores if reference is not None else {}
+        calibration = Calibration(known, task.classes) if known and known.keys() >= set(task.classes) else None
+        said = Said(task, edges, baselines, values, spread, calibration)
         said_id = _id((*key, pane, "said", task.name, task.classes, fingerprint, said.signature()))
         judged = Judged(task, scale)
         self.judged = Sums(judged_id, judged, spans, pane, store, load=judged_id in saved, keeps_all=True)

@@ -15,6 +15,7 @@ import orjson
 from numpy.typing import NDArray
 
 from exporter.summaries.bins import Bin, Bins, CategoryBins, NumericBins
+from exporter.summaries.calibrated import ClassScores
 
 SCHEMA = 1
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -78,7 +79,8 @@ class ReferencePerformance:
 class Reference:
     """`built_at`, `first_time` and `last_time` in nanoseconds since the epoch; the times are None where the training
     data carried none. `score_edges`: inner edges of 200 bins of equal mass of a binary model's scores, each with
-    whether it also divides them into 20. `fingerprint` tells two references with different contents apart."""
+    whether it also divides them into 20. `class_scores`: those of a model of several classes, by class. `fingerprint`
+    tells two references with different contents apart."""
 
     model: str
     version: str | None
@@ -91,6 +93,7 @@ class Reference:
     last_time: int | None = None
     score_edges: tuple[tuple[float, bool], ...] = ()
     performance: ReferencePerformance | None = None
+    class_scores: Mapping[str, ClassScores] = field(default_factory=dict)
     fingerprint: str = field(default="")
 
     def __post_init__(self) -> None:
@@ -159,6 +162,8 @@ def _judged_document(reference: Reference) -> dict[str, Any]:
         }
     if reference.performance is not None:
         document["performance"] = asdict(reference.performance)
+    if reference.class_scores:
+        document["class_scores"] = {name: asdict(one) for name, one in reference.class_scores.items()}
     return document
 
 
@@ -207,6 +212,10 @@ def _from_document(document: dict[str, Any]) -> Reference:
         outputs={name: _column(entry) for name, entry in document["outputs"].items()},
         score_edges=_score_edges(document.get("score_edges")),
         performance=_performance(document.get("performance")),
+        class_scores={
+            name: ClassScores(tuple(one["inner"]), tuple(one["negatives"]), tuple(one["positives"]))
+            for name, one in document.get("class_scores", {}).items()
+        },
     )
 
 

@@ -195,9 +195,10 @@ class Versions:
         rule, configured = schema.outputs, self._config.models[key[0]]
         classes = tuple(name for name in rule.classes if name != OTHER)
         positive = classes.index(rule.positive) if rule.positive in classes else None
+        places = tuple(map(rule.classes.index, classes)) if classes != rule.classes else None
         return OutcomeSeries(
             key,
-            Task(rule.task, classes, positive),
+            Task(rule.task, classes, positive, places),
             reference,
             slices_of(configured, reference, self._config.limits.slice_values),
             self._baselines,

@@ -1,8 +1,9 @@
-"""How good a binary model probably is, from its scores alone: confidence-based performance estimation (STATISTICS §9).
+"""How good a classification probably is, from its scores alone: confidence-based performance estimation.
 
 Bialek, Kuberski, Perrakis & Bifet, "Estimating Model Performance Under Covariate Shift Without Labels", arXiv
-2401.08348. It knows what scores of that size meant in the reference, and assumes that they still do: it sees that
-harder rows come, not that the same rows have become harder.
+2401.08348; STATISTICS §9. It knows what scores of that size meant in the reference, and assumes that they still do: it
+sees that harder rows come, not that the same rows have become harder. Of several classes each is calibrated against all
+others, as NannyML does; where a model of ten classes is far too sure of itself that alone is off by up to .02.
 """
 
 from collections.abc import Iterator
@@ -11,42 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.statistics.opinions import Heard
-from exporter.statistics.performance import by_label, class_figures
+from exporter.statistics.performance import by_label, class_figures, figures_of
 from exporter.statistics.readings import Readings
 
 Floats = NDArray[np.float64]
 
 
-def isotonic(values: Floats, weights: Floats) -> Floats:
-    """The ascending values next to `values` in weighted squares; all float64[n], weights positive.
-
-    Pool adjacent violators (Ayer et al. 1955).
-    """
-    pooled: list[tuple[float, float, int]] = []
-    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
-        mean, total, count = value, weight, 1
-        while pooled and pooled[-1][0] >= mean:
-            before, heavy, many = pooled.pop()
-            mean = (before * heavy + mean * total) / (heavy + total)
-            total, count = total + heavy, count + many
-        pooled.append((mean, total, count))
-    return np.repeat([mean for mean, *_ in pooled], [count for *_, count in pooled])
-
-
-def calibrated(negatives: NDArray[np.int64], positives: NDArray[np.int64]) -> Floats | None:
-    """float64[bins]: the share of positives that the reference had among scores of each bin, made ascending; between
-    the bins it knows a bin without rows is interpolated. None where the reference lacks one of the two classes."""
-    rows = negatives + positives
-    if not positives.any() or not negatives.any():
-        return None
-    known = np.flatnonzero(rows)
-    shares = isotonic(positives[known] / rows[known], rows[known].astype(np.float64))
-    return np.interp(np.arange(len(rows)), known, shares)
-
-
 def estimated(heard: Heard, shares: Floats | None) -> Iterator[Readings]:
-    """Accuracy, precision, recall, F1 and AUC; `shares`: what `calibrated` made of the reference."""
+    """Accuracy, precision, recall and F1; of a binary model AUC too. `shares`: what `calibrated` made of the reference,
+    of a binary one."""
     layout, task = heard.layout, heard.layout.task
+    if layout.calibration is not None:
+        yield from _of_classes(heard)
     if shares is None or not layout.score_bins or task.positive is None:
         return
     rows = heard.said.counts[: layout.score_bins * task.size].reshape(layout.score_bins, task.size)
@@ -59,6 +36,17 @@ def estimated(heard: Heard, shares: Floats | None) -> Iterator[Readings]:
     right = float(np.trace(confusion))
     yield from by_label("model_estimated_", class_figures(confusion, right, task.classes))
     yield Readings("model_estimated_roc_auc_ratio", [()], np.array([auc(shares, rows.sum(axis=1))]))
+
+
+def _of_classes(heard: Heard) -> Iterator[Readings]:
+    """Of several classes: how many of each are to be expected, and how many of those said are hits."""
+    task, moments = heard.layout.task, heard.said.moments
+    size = len(task.classes)
+    if not moments.n.any():
+        return
+    sums = np.nan_to_num(moments.mean_and_deviation()[0]) * moments.n
+    labels, hits, said = sums[:size], sums[size:], moments.n[size:].astype(np.float64)
+    yield from by_label("model_estimated_", figures_of(hits, labels, said, float(hits.sum()), task.classes))
 
 
 def auc(shares: Floats, rows: Floats) -> float:

@@ -72,10 +72,14 @@ def class_figures(confusion: NDArray[np.float64], right: float, names: Sequence[
     A class that was never predicted has no precision, one that never was a label no recall; both count as 0 in the
     macro figures, which are over the classes seen.
     """
-    rows = float(confusion.sum())
+    return figures_of(np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0), right, names)
+
+
+def figures_of(hits: Floats, labels: Floats, said: Floats, right: float, names: Sequence[str]) -> ClassFigures:
+    """The same of how often each class was both, a label, and a prediction; float64[K] each."""
+    rows = float(labels.sum())
     if rows <= 0:
         return ClassFigures({}, {})
-    hits, labels, said = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     by_class: dict[str, dict[str, float]] = {}
     macro = {"precision_ratio": 0.0, "recall_ratio": 0.0, "f1_ratio": 0.0}
     seen = np.flatnonzero((labels + said) > 0).tolist()

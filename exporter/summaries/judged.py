@@ -26,11 +26,18 @@ CALIBRATION_BINS = 20
 
 @dataclass(frozen=True)
 class Task:
-    """`classes`: in their order, none of a regression; `positive`: the place of a binary model's positive one."""
+    """`classes`: in their order, none of a regression; `positive`: the place of a binary model's positive one;
+    `probabilities`: of several classes the place of each among those that rows have, where it is another: a class that
+    is itself called `other` stands with all that are unknown."""
 
     name: str
     classes: tuple[str, ...] = ()
     positive: int | None = None
+    probabilities: tuple[int, ...] | None = None
+
+    def of_classes(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64[classes, n]: each class's own."""
+        return probabilities if self.probabilities is None else probabilities[list(self.probabilities)]
 
     @property
     def size(self) -> int:
@@ -159,7 +166,7 @@ def losses(task: Task, label: NDArray[np.int32], scores: NDArray[np.float64]) ->
         found[LOG_LOSS, rows] = -np.log(clipped)
     elif len(scores):
         rows = np.flatnonzero((label >= 0) & (label < len(task.classes)))
-        p = scores[:, rows]
+        p = task.of_classes(scores)[:, rows]
         own = p[label[rows], np.arange(len(rows))]
         found[LOG_LOSS, rows] = -np.log(np.clip(own, _EPSILON, 1 - _EPSILON))
         true_of = np.arange(len(task.classes))[:, None] == label[rows]

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from exporter.batch import Batch, Column, Numbers, Texts
 from exporter.summaries.block import Encoded
+from exporter.summaries.calibrated import Calibration
 from exporter.summaries.judged import Task, class_codes, encoded
 from exporter.summaries.keys import Buckets, Hashes, hash_of
 from exporter.summaries.moments import Scale
@@ -17,11 +18,13 @@ MOST_CLASSES_BY_SLICE = 12
 
 class Said:
     """`edges`: float64[E], inner edges of the bins of a binary model's scores; `baselines`: second opinions by name;
-    `values`: how many values each slice has; `spread`: deviation of a regression's labels.
+    `values`: how many values each slice has; `spread`: deviation of a regression's labels; `calibration`: what the
+    probabilities of several classes mean.
 
     Counts: scores by prediction, int[bins, classes + 1]; then for each baseline a group for all rows and one for each
     value of a slice: in how many both were known, in how many they agree, and predictions by opinions,
-    int[classes + 1 squared], where there is room. Moments, of a regression: prediction less opinion in the same groups.
+    int[classes + 1 squared], where there is room. Moments: of a regression prediction less opinion in the same groups;
+    of several classes the calibrated probability of each, then that of the class that was predicted, by this class.
     """
 
     def __init__(
@@ -31,7 +34,9 @@ class Said:
         baselines: Sequence[str],
         values: Sequence[int],
         spread: float = 1.0,
+        calibration: Calibration | None = None,
     ) -> None:
+        self.calibration = calibration
         self.task, self.edges, self.baselines, self.values = task, edges, tuple(baselines), tuple(values)
         self.score_bins = len(edges) + 1 if len(edges) and task.positive is not None else 0
         self.first = 1 + np.concatenate([[0], np.cumsum(self.values)]).astype(np.intp)
@@ -44,13 +49,15 @@ class Said:
         self.start = np.concatenate([[0], np.cumsum(np.tile(widths, len(self.baselines)))]).astype(np.intp)
         self.start += self.score_bins * task.size
         self.size = int(self.start[-1])
-        columns = self.groups * len(self.baselines) if self.regression else 0
-        self.scale = Scale.of([0.0] * columns, [spread] * columns)
+        columns = self.groups * len(self.baselines) if self.regression else 2 * len(task.classes) if calibration else 0
+        size = spread if self.regression else 1.0
+        self.scale = Scale.of([0.0] * columns, [size] * columns)
         self.buckets, self.hashes = Buckets(0), Hashes(1)
 
     def signature(self) -> str:
         """Equal for two layouts whose blocks merge."""
-        spelled = (self.edges.tolist(), self.baselines, self.values, self.scale.exponent.tolist())
+        meant = None if self.calibration is None else self.calibration.signature
+        spelled = (self.edges.tolist(), self.baselines, self.values, self.scale.exponent.tolist(), meant)
         return f"{hash_of(repr(spelled)):016x}"
 
     def encode(self, batch: Batch, slices: NDArray[np.int16]) -> Encoded:
@@ -61,6 +68,8 @@ class Said:
         prediction = batch.outputs.get("prediction")
         if self.score_bins:
             codes.append(self._scores(batch, prediction))
+        if self.calibration is not None and batch.probabilities is not None and isinstance(prediction, Texts):
+            self._probabilities(self.calibration, batch.probabilities, class_codes(self.task, prediction), values)
         for place, name in enumerate(self.baselines):
             opinion = batch.baselines.get(name)
             if opinion is not None and prediction is not None:
@@ -75,6 +84,21 @@ class Said:
         bins = np.searchsorted(self.edges, np.where(known, score.values, 0.0), side="left")
         said = class_codes(self.task, prediction)
         return np.where(known & (said >= 0), bins * self.task.size + said, -1).astype(np.int32)
+
+    def _probabilities(
+        self,
+        calibration: Calibration,
+        probabilities: NDArray[np.float64],
+        said: NDArray[np.int32],
+        values: NDArray[np.float64],
+    ) -> None:
+        """Rows that predict none of the classes are left out, like those that lack a probability."""
+        size = len(self.task.classes)
+        shares = calibration.shares(self.task.of_classes(probabilities))
+        shares[:, (said < 0) | (said >= size)] = np.nan
+        values[:size] = shares
+        rows = np.flatnonzero(np.isfinite(shares[0]))
+        values[size + said[rows], rows] = shares[said[rows], rows]
 
     def _opinion(
         self,

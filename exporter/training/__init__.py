@@ -51,4 +51,6 @@ def build(
     classes = tuple(name for name in classes_of(model, [reference]) if name != "other")
     positive = model.positive or default_positive(classes) if model.task == "binary" and len(classes) == 2 else None
     task = Task(model.task, classes, classes.index(positive) if positive in classes else None)
-    return measured(lambda: table.outcomes(classes), reference, task)
+    return measured(
+        lambda: table.outcomes(classes), reference, task, 0.5 if model.threshold is None else model.threshold
+    )

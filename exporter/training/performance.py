@@ -14,6 +14,7 @@ from exporter.statistics.readings import Failure
 from exporter.summaries.block import Delta, Total
 from exporter.summaries.judged import CALIBRATION_BINS, Judged, Scored, Task, Told, bins_of_scores
 from exporter.summaries.moments import Scale
+from exporter.training.class_scores import class_scores
 from exporter.training.numeric import Sample, Slots
 
 SCORE_BINS = 200
@@ -23,17 +24,21 @@ LARGE = 0.9
 """Quantile of a regression's absolute errors above which an error is large (issue: performance score)."""
 
 
-def measured(read: Callable[[], Iterable[Outcomes]], reference: Reference, task: Task) -> Reference:
+def measured(
+    read: Callable[[], Iterable[Outcomes]], reference: Reference, task: Task, threshold: float = 0.5
+) -> Reference:
     """The reference with what can be said of its outcomes. `read` yields all rows, whenever it is called; a row without
-    a label counts for the scores' bins only."""
-    edges = _edges(read(), reference.rows) if task.positive is not None else ()
+    a label counts for the scores' bins only. `threshold`: from which score on a binary model says its positive class;
+    no bin has scores on both sides of it, for what is estimated goes by bins."""
+    edges = _edges(read(), reference.rows, threshold) if task.positive is not None else ()
     found = replace(reference, score_edges=edges, fingerprint="")
     if "label" not in reference.outputs or "prediction" not in reference.outputs:
         return found
-    return replace(found, performance=_performance(read, found, task), fingerprint="")
+    of_classes = class_scores(read(), task) if task.name == "multiclass" else {}
+    return replace(found, performance=_performance(read, found, task), class_scores=of_classes, fingerprint="")
 
 
-def _edges(rows: Iterable[Outcomes], count: int) -> tuple[tuple[float, bool], ...]:
+def _edges(rows: Iterable[Outcomes], count: int, threshold: float) -> tuple[tuple[float, bool], ...]:
     slots = Slots(count)
     sample = Sample(slots.size)
     for part in rows:
@@ -44,6 +49,9 @@ def _edges(rows: Iterable[Outcomes], count: int) -> tuple[tuple[float, bool], ..
     shares = np.arange(1, SCORE_BINS) / SCORE_BINS
     cut = np.quantile(scores, shares, method="inverted_cdf")
     coarse = set(cut[SCORE_BINS // CALIBRATION_BINS - 1 :: SCORE_BINS // CALIBRATION_BINS].tolist())
+    below = np.nextafter(threshold, -np.inf)
+    if scores[0] <= below < scores[-1]:
+        cut = np.append(cut, below)
     return tuple((edge, edge in coarse) for edge in np.unique(cut).tolist())
 
 

@@ -13,9 +13,10 @@ from sklearn.isotonic import IsotonicRegression
 from exporter.batch import Batch, Numbers
 from exporter.decode.columns import texts
 from exporter.slices import Slices
-from exporter.statistics.estimated import calibrated, estimated, isotonic
+from exporter.statistics.estimated import estimated
 from exporter.statistics.opinions import Heard, kappa, opinions
 from exporter.summaries.block import Delta, Total
+from exporter.summaries.calibrated import calibrated, isotonic
 from exporter.summaries.judged import Task
 from exporter.summaries.said import Said
 
