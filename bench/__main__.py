@@ -8,7 +8,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-BENCHES = ("throughput", "memory", "scrape", "evaluation", "restart", "peers")
+BENCHES = ("throughput", "memory", "scrape", "evaluation", "restart", "join", "peers")
 
 
 def machine() -> str:

@@ -336,11 +336,12 @@ class App:
         return _or_never(self.followers.closed)
 
     def _expire(self, seconds: float = inf) -> None:
-        """Let go of predictions and labels that nothing can meet any more, for so long at the most."""
+        """Let go of predictions and labels that nothing can meet any more, for so long at the most; what that changes
+        is saved with the rest."""
         before = min(_or_never(self.watermark.closed), self._followed())
         ends = time.monotonic() + seconds
         while self.join.expire(before, EXPIRED_AT_A_TIME) and time.monotonic() < ends:
-            if self.join.unsaved() > MOST_UNSAVED_ROWS:
+            if seconds == inf and self.join.unsaved() > MOST_UNSAVED_ROWS:
                 self.save()
 
     def _advance(self, closed: int | None) -> None:

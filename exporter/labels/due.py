@@ -15,8 +15,7 @@ from exporter.labels.rows import DIGEST
 from exporter.state import Store
 
 PREFIX = b"due/"
-# Spans in a horizon: so many keys of the index are in memory, and so small is the part that is sorted at a time.
-SPANS = 1024
+_CHUNK = 512
 
 Times = NDArray[np.int64]
 Keys = NDArray[np.void]
@@ -93,22 +92,26 @@ class Line:
             self._taken, self._read = 0, None
         return found
 
-    def walk(self, since: tuple[int, bytes]) -> Iterator[tuple[int, bytes]]:
-        """The entries from (time, digest) `since` on, oldest first; they stay."""
+    def walk(self, since: tuple[int, int]) -> Iterator[tuple[int, bytes]]:
+        """The entries, oldest first, as (time, digest); they stay. `since`: a time, and how many of that very time to
+        pass over."""
         for place, start in enumerate(list(self._starts)):
             if start + self._width <= since[0]:
                 continue
-            entries = self._of(start)[self._taken if place == 0 else 0 :]
-            entries = entries[int(np.searchsorted(entries["time"], since[0])) :]
-            for entry in zip(entries["time"].tolist(), entries["key"].tolist(), strict=True):
-                if entry >= since:
-                    yield entry
+            entries = self._of(start)
+            first, last = np.searchsorted(entries["time"], since[0]), np.searchsorted(entries["time"], since[0] + 1)
+            begin = max(int(min(first + since[1], last)), self._taken if place == 0 else 0)
+            for at in range(begin, len(entries), _CHUNK):
+                some = entries[at : at + _CHUNK]
+                yield from zip(some["time"].tolist(), some["key"].tolist(), strict=True)
 
     def _of(self, start: int) -> NDArray[np.void]:
         if self._read is None or self._read[0] != start:
             runs = [np.frombuffer(self._store.get(key) or b"", dtype=_ENTRY) for key in self._stored.get(start, [])]
             entries = np.concatenate([*runs, *self._fresh.get(start, [])])
-            self._read = start, entries[np.lexsort((*_halves(entries["key"]), entries["time"]))]
+            # In the order in which they came where times are equal, which is the same after a restart. Entries come
+            # almost in order, and so a stable sort has little to do.
+            self._read = start, entries[np.argsort(entries["time"], kind="stable")]
         return self._read[1]
 
     # What is saved
@@ -131,9 +134,3 @@ class Line:
             self._stored.setdefault(start, []).append(key)
         self._fresh.clear()
         self._written = {}
-
-
-def _halves(keys: Keys) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """The last and the first 8 bytes, to sort by."""
-    parts = np.ascontiguousarray(keys).view(">u8").reshape(len(keys), 2)
-    return parts[:, 1], parts[:, 0]

@@ -18,7 +18,7 @@ from exporter.batch import Batch, Outcomes
 from exporter.counters import Counters
 from exporter.decode import NO_VERSION, Half, Labels, Truth, Whole
 from exporter.labels.delays import Delays
-from exporter.labels.due import SPANS, Line
+from exporter.labels.due import Line
 from exporter.labels.found import Found, said_of, scores_of, truths_of
 from exporter.labels.kinds import Kind, Kinds
 from exporter.labels.rows import (
@@ -42,6 +42,13 @@ META = b"labels"
 # Of one id. Whoever gives everything the same id must not make a row that grows without end.
 MOST_OF_AN_ID = 100
 _CHUNK = 512
+# Of what is kept but does not wait (labels, halves, predictions that have their label) there is room for as many as may
+# wait, and for so many at least.
+ROOM = 100_000
+# Spans of a horizon, and how wide one is at the most: so many keys of each line are in memory, and so few entries are
+# read and sorted at a time, a burst's too.
+_SPANS = 1024
+_WIDEST = 60 * 1_000_000_000
 _UNREAD: Any = object()
 _ALL = 2**62
 
@@ -88,7 +95,8 @@ class LabelJoin:
         self._topics: list[str] = saved.get("topics", [])
         self._labels: int = saved.get("labels", 0)
         self._halves: dict[str, int] = saved.get("halves", {})
-        self._cursors = {(line, what): (time, bytes.fromhex(key)) for line, what, time, key in saved.get("cursors", [])}
+        # Where in each line the search for the oldest goes on: a time, and how many of that time were looked at.
+        self._cursors = {(line, what): (time, passed) for line, what, time, passed in saved.get("cursors", [])}
         # A line a model, and one for what names no model: labels.
         self._names: list[str] = saved.get("lines", [])
         self._lines: dict[str, Line] = {}
@@ -102,7 +110,7 @@ class LabelJoin:
             if name not in self._names:
                 self._names.append(name)
             horizon = self._rules[name].horizon if name in self._rules else self._longest
-            self._lines[name] = Line(self._names.index(name), horizon // SPANS, self._store)
+            self._lines[name] = Line(self._names.index(name), min(horizon // _SPANS, _WIDEST), self._store)
         return self._lines[name]
 
     def _horizon(self, model: str) -> int:
@@ -395,9 +403,11 @@ class LabelJoin:
         self._bound_one(model, "settled", oldest)
 
     def _bound_one(self, line: str, what: str, oldest: int) -> None:
-        if oldest < self._cursors.get((line, what), (0, b""))[0]:
-            self._cursors[line, what] = (oldest, b"")
+        if oldest <= self._cursors.get((line, what), (0, 0))[0]:
+            self._cursors[line, what] = (oldest, 0)
         room = self._rules[line].capacity if line else self._room
+        if what != "waiting":
+            room = max(room, ROOM)
         while (over := self._kept(line, what) - room) > 0 and self._evict(line, what, over):
             pass
 
@@ -411,11 +421,11 @@ class LabelJoin:
     def _evict(self, line: str, what: str, most: int) -> bool:
         """Drop the oldest, `most` of them at the most, of the next few that were not looked at; False where there are
         none."""
-        since = self._cursors.get((line, what), (0, b""))
+        since = self._cursors.get((line, what), (0, 0))
         entries = list(islice(self._line(line).walk(since), max(_CHUNK, min(most, 8 * _CHUNK))))
         if not entries:
             return False
-        for (time, digest), (key, row) in zip(entries, self._rows([digest for _, digest in entries]), strict=True):
+        for (time, _), (key, row) in zip(entries, self._rows([digest for _, digest in entries]), strict=True):
             before = most
             if what == "labels":
                 for label in [label for label in row.labels if label.time == time][:most]:
@@ -430,13 +440,12 @@ class LabelJoin:
                     if self.kinds.kinds[p.kind].model == line:
                         self._drop(row, p, "capacity")
                         most -= 1
-            self._cursors[line, what] = (time, digest)
             if before != most:
                 self._put(key, row)
             if most <= 0:
-                return True
-        time, digest = entries[-1]
-        self._cursors[line, what] = (time, digest + b"\0")
+                break  # there may be more of the same entry: the next time begins with it
+            since = (time, since[1] + 1 if time == since[0] else 1)
+        self._cursors[line, what] = since
         return True
 
     # Rows
@@ -486,7 +495,7 @@ class LabelJoin:
             "labels": self._labels,
             "halves": self._halves,
             "lines": self._names,
-            "cursors": [[line, what, time, key.hex()] for (line, what), (time, key) in self._cursors.items()],
+            "cursors": [[*of, *cursor] for of, cursor in self._cursors.items()],
         }
         rows: dict[bytes, bytes | None] = {META: orjson.dumps(meta)}
         for line in self._lines.values():
