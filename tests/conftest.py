@@ -3,8 +3,18 @@ import os
 import hypothesis
 import pytest
 
-SERVICES = ("browser", "prometheus", "promtool", "kafka", "helm", "compose")  # kafka takes a helper of prometheus
-pytest_plugins = [f"tests.services.{name}" for name in ("browser", "prometheus", "promtool", "kafka", "go_tools")]
+SERVICES = (
+    "browser",
+    "prometheus",
+    "promtool",
+    "kafka",
+    "secured",
+    "helm",
+    "compose",
+)  # kafka takes a helper of prometheus
+pytest_plugins = [
+    f"tests.services.{name}" for name in ("browser", "prometheus", "promtool", "kafka", "secured_kafka", "go_tools")
+]
 
 # The database and the shared cores make single examples slow at times, which says nothing about the code.
 hypothesis.settings.register_profile("here", deadline=None, print_blob=True)

@@ -11,6 +11,9 @@ from exporter.config.errors import Location, near, shown
 
 _INSTEAD: dict[Location, str] = {  # keys people look for, and what there is instead
     ("kafka", "sasl", "password"): "put the password into a file and name it in password_file",
+    ("kafka", "sasl", "token"): "put the token into a file and name it in token_file",
+    ("kafka", "sasl", "client_secret"): "put the secret into a file and name it in client_secret_file",
+    ("kafka", "tls", "key_password"): "put the password into a file and name it in key_password_file",
 }
 
 

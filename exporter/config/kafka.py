@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from annotated_types import MinLen
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
@@ -23,6 +24,7 @@ _HAS_A_KEY = {  # options of kafka-python that are written elsewhere in the file
     "sasl_mechanism": "kafka.sasl.mechanism",
     "sasl_plain_username": "kafka.sasl.username",
     "sasl_plain_password": "kafka.sasl.password_file",
+    "sasl_oauth_token_provider": "kafka.sasl.token_file",
     "auto_offset_reset": "kafka.start",
 }
 _FIXED = {  # the exporter's counts depend on these
@@ -85,6 +87,8 @@ class Tls(Section):
     """The exporter's own certificate, where the brokers ask for one."""
     key_file: FilePath | None = None
     """The key of `cert_file`."""
+    key_password_file: FilePath | None = None
+    """A file with the password of the key alone, where it has one."""
 
     @field_validator("key_file")
     @classmethod
@@ -94,16 +98,104 @@ class Tls(Section):
             raise refusal(f"the client's certificate has no {absent}", "name both cert_file and key_file, or neither")
         return key
 
+    @field_validator("key_password_file")
+    @classmethod
+    def _opens_a_key(cls, password: FilePath | None, info: ValidationInfo) -> FilePath | None:
+        if password is not None and "key_file" in info.data and info.data["key_file"] is None:
+            raise refusal("there is no key_file that it opens", "remove it, or name key_file")
+        return password
+
+
+_TOKEN_KEYS = ("token_file", "token_url", "token_ca_file", "client_id", "client_secret_file", "scope")
+
+
+def _token_url(value: str) -> str:
+    parts = urlsplit(value)
+    near = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise refusal(f"{shown(value)} is no address", "write https://HOST/PATH")
+    if parts.scheme != "https" and not near:
+        raise refusal("the secret would be sent in the clear", "write https")
+    if parts.username or parts.password:
+        raise refusal("an address is shown and logged, so it cannot hold a password", "use client_secret_file")
+    return value
+
 
 class Sasl(Section):
-    """A user and where the password is."""
+    """Who the exporter is: a user with a password, or for OAUTHBEARER a token."""
 
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-    """How the password is proved."""
-    username: Name
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+    """How it is proved who the exporter is."""
+    username: Name | None = None
     """The user."""
-    password_file: FilePath
+    password_file: FilePath | None = None
     """A file with the password alone, such as a mounted secret; a line break at its end is not part of it."""
+    token_file: FilePath | None = None
+    """OAUTHBEARER: a file with the token alone, read anew for each connection."""
+    token_url: Annotated[str, AfterValidator(_token_url)] | None = None
+    """OAUTHBEARER without `token_file`: where a token is to be had for the client's credentials (OAuth 2.0, OIDC)."""
+    token_ca_file: FilePath | None = None
+    """Authorities to trust for `token_url`; without it those that come with Python's certifi."""
+    client_id: Name | None = None
+    """The client at `token_url`."""
+    client_secret_file: FilePath | None = None
+    """A file with the client's secret alone, read anew for each token."""
+    scope: Name | None = None
+    """What the token is to be good for, where the provider wants to know."""
+    extensions: dict[str, str] = Field(default_factory=dict)
+    """OAUTHBEARER: further pairs for the broker (RFC 7628), such as Confluent's logicalCluster and identityPoolId."""
+
+    @field_validator("username", "password_file")
+    @classmethod
+    def _for_passwords(cls, value: object, info: ValidationInfo) -> object:
+        mechanism, key = info.data.get("mechanism"), info.field_name
+        if mechanism == "OAUTHBEARER" and value is not None:
+            raise refusal("OAUTHBEARER takes no password", "remove it, and write token_file or token_url")
+        if mechanism not in (None, "OAUTHBEARER") and value is None:
+            raise refusal("is missing", f"add {key}: ...")
+        return value
+
+    @field_validator(*_TOKEN_KEYS, "extensions")
+    @classmethod
+    def _for_tokens(cls, value: object, info: ValidationInfo) -> object:
+        mechanism = info.data.get("mechanism")
+        if value and mechanism not in (None, "OAUTHBEARER"):
+            raise refusal(f"{mechanism} takes no token", "remove it, or write mechanism: OAUTHBEARER")
+        return value
+
+    @field_validator("token_url")
+    @classmethod
+    def _one_place(cls, url: str | None, info: ValidationInfo) -> str | None:
+        given = info.data
+        if given.get("mechanism") == "OAUTHBEARER" and "token_file" in given:
+            if url is None and given["token_file"] is None:
+                hint = "write token_file, or token_url with client_id and client_secret_file"
+                raise refusal("OAUTHBEARER needs a token", hint)
+            if url is not None and given["token_file"] is not None:
+                raise refusal("is there besides token_file", "keep one of the two")
+        return url
+
+    @field_validator("token_ca_file", "client_id", "client_secret_file", "scope")
+    @classmethod
+    def _comes_with_url(cls, value: object, info: ValidationInfo) -> object:
+        if "token_url" not in info.data or info.data.get("mechanism") != "OAUTHBEARER":
+            return value
+        url, key = info.data["token_url"], str(info.field_name)
+        if url is None and value is not None:
+            raise refusal("there is no token_url to use it with", "remove it, or write token_url")
+        if url is not None and value is None and key in ("client_id", "client_secret_file"):
+            raise refusal("is missing", f"add {key}: ...")
+        return value
+
+    @field_validator("extensions")
+    @classmethod
+    def _can_be_sent(cls, extensions: dict[str, str]) -> dict[str, str]:
+        refuse(
+            ((name,), "cannot be sent", "a name is letters alone and not auth; a value is one line of ASCII text")
+            for name, value in extensions.items()
+            if not (name.isascii() and name.isalpha() and name != "auth" and value.isascii() and value.isprintable())
+        )
+        return extensions
 
 
 class Kafka(Section):

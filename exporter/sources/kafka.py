@@ -19,6 +19,7 @@ from exporter.sources import kafka_problems as problems
 from exporter.sources.kafka_batches import Columns, join
 from exporter.sources.kafka_connection import Connection, Waiting, check_options, quiet
 from exporter.sources.kafka_fetcher import Bounds
+from exporter.sources.kafka_tokens import tokens
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,8 @@ class KafkaSource:
         self._missing: set[str] = set()
         self._ids: dict[str, object] = {}
         self._refusals = 0
-        self._refusal = ""
+        self._refusal: Exception | None = None
+        self._tokens = tokens(config.sasl)
         self._next_attempt = 0.0
         self._polled = self._next_look = time.monotonic()
         self._problems: dict[str, str] = {}
@@ -81,7 +83,7 @@ class KafkaSource:
             records = self._turn(now + timeout)
         except Exception as error:  # nothing may stop the stream, and a consumer that raised is never polled again
             log.debug("closing the connection to Kafka", exc_info=True)
-            self._disconnect(str(error) or type(error).__name__)
+            self._disconnect(error)
             records = []
         self._polled = time.monotonic()
         if self._polled >= self._next_look:
@@ -121,6 +123,8 @@ class KafkaSource:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._tokens is not None:
+            self._tokens.close()
 
     # The connection
 
@@ -147,10 +151,10 @@ class KafkaSource:
             time.sleep(max(0.0, min(self._next_attempt, deadline) - time.monotonic()))
             if time.monotonic() < self._next_attempt:
                 return None
-            self._connection = Connection(self._config, self._topics)
+            self._connection = Connection(self._config, self._topics, self._tokens)
         return self._connection if self._connection.wait(deadline) else None
 
-    def _disconnect(self, reason: str) -> None:
+    def _disconnect(self, reason: Exception) -> None:
         if self._connection is not None:
             self._connection.close(wait=False)
         self._connection = self._search = None
@@ -292,10 +296,11 @@ class KafkaSource:
         heard = connection.fetcher.heard if connection is not None and established else {}
         silent = [partition for partition in heard if self._silent(partition)]
         if len(silent) < len(heard):
-            self._refusals, self._refusal = 0, ""
+            self._refusals, self._refusal = 0, None
         waiting = not established and connection is not None and self._polled - connection.opened > PATIENCE
         if self._refusal or waiting or (silent and len(silent) == len(heard)):
-            yield "away", problems.away(self._config.bootstrap_servers, self._refusal)
+            trouble = None if connection is None else connection.trouble
+            yield "away", problems.away(self._config.bootstrap_servers, self._refusal, trouble)
         elif silent:
             yield "silent", problems.silent(silent)
         if connection is None or not established:

@@ -10,18 +10,21 @@ import logging
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError
 from kafka.future import Future
 from kafka.net.compat import KafkaNetClient
 
 from exporter.config.kafka import Kafka
 from exporter.sources import Partition
 from exporter.sources.kafka_fetcher import PatientFetcher
+from exporter.sources.kafka_tokens import Tokens
 
 CLOSE = 1.0  # seconds for the last commit to arrive, and again for the connection to close
 
@@ -34,6 +37,7 @@ DEFAULTS = {
     "metadata_max_age_ms": 60_000,  # new partitions are found this often
     "reconnect_backoff_max_ms": 5_000,
     "metrics_enabled": False,
+    "ssl_password": "",  # None would have OpenSSL ask for the password of a key at the terminal, on the I/O thread
 }
 FIXED = {
     "auto_offset_reset": "none",
@@ -61,8 +65,8 @@ def check_options(config: Kafka) -> None:
         raise ValueError(f"kafka.extra.{name}: kafka-python's consumer has no such option; {hint}")
 
 
-def options(config: Kafka) -> dict[str, Any]:
-    """Those of kafka-python. Reads the password file: OSError where it cannot."""
+def options(config: Kafka, tokens: Tokens | None) -> dict[str, Any]:
+    """Those of kafka-python. Reads the password files: OSError where it cannot."""
     security: dict[str, Any] = {"security_protocol": config.security_protocol}
     if config.tls is not None:
         files = {
@@ -71,23 +75,33 @@ def options(config: Kafka) -> dict[str, Any]:
             "ssl_keyfile": config.tls.key_file,
         }
         security |= {name: str(path) for name, path in files.items() if path is not None}
+        if config.tls.key_password_file is not None:
+            security["ssl_password"] = _password(config.tls.key_password_file)
     if config.sasl is not None:
         security["sasl_mechanism"] = config.sasl.mechanism
-        security["sasl_plain_username"] = config.sasl.username
-        security["sasl_plain_password"] = config.sasl.password_file.read_text().rstrip("\r\n")
+        if config.sasl.password_file is not None:
+            security["sasl_plain_username"] = config.sasl.username
+            security["sasl_plain_password"] = _password(config.sasl.password_file)
+        if tokens is not None:
+            security["sasl_oauth_token_provider"] = tokens.provider
     servers = {"bootstrap_servers": list(config.bootstrap_servers)}
     return {**KafkaConsumer.DEFAULT_CONFIG, **DEFAULTS, **config.extra, **FIXED, **servers, **security}
+
+
+def _password(path: Path) -> str:
+    return path.read_text().rstrip("\r\n")
 
 
 class Connection:
     """One client with one I/O thread. Tries the brokers, with back-off and jitter, until one answers or it is closed.
 
-    `opened` is when it began to, monotonic; `uncommitted` why commits are refused, if they are.
+    `opened` is when it began to, monotonic; `uncommitted` why commits are refused, if they are; `trouble` why the last
+    attempt to connect failed, where it did.
     """
 
-    def __init__(self, config: Kafka, topics: Collection[str]) -> None:
+    def __init__(self, config: Kafka, topics: Collection[str], tokens: Tokens | None = None) -> None:
         """Raises OSError where the password cannot be read, KafkaError for options that contradict each other."""
-        chosen = options(config)
+        chosen = options(config, tokens)
         client = KafkaNetClient(**chosen)
         chosen["kafka_client"] = lambda **_: client  # one for both consumers
         self._topics = topics
@@ -97,6 +111,8 @@ class Connection:
         self._cluster = client.cluster
         # The client hands neither on to its cluster; the second is how often a missing topic is looked for.
         self._cluster.config |= {"allow_auto_create_topics": False, "retry_backoff_ms": 1000}
+        self.trouble: Exception | None = None
+        self._listen_to_attempts()
         self.opened = time.monotonic()
         client._net.start()
         self._waiting = Waiting(client._manager.bootstrap_async())
@@ -105,6 +121,44 @@ class Connection:
         self._refused_commits = 0
         self.uncommitted = ""
         self._committed: dict[TopicPartition, OffsetAndMetadata] = {}
+
+    def _listen_to_attempts(self) -> None:
+        """kafka-python tries again and again, and tells its log alone why it failed. And it throws away what came
+        together with the end of a connection: a broker's answer that the password is wrong, for one.
+        """
+        manager = self._client._manager
+        connect = manager.get_connection
+        known: weakref.WeakSet[Any] = weakref.WeakSet()
+
+        def failed(error: Exception) -> None:
+            self.trouble = error
+
+        def succeeded(_: object) -> None:
+            self.trouble = None
+
+        def get_connection(*arguments: Any, **options: Any) -> Any:
+            connection = connect(*arguments, **options)
+            if connection not in known:
+                known.add(connection)
+                connection.init_future.add_errback(failed)
+                connection.init_future.add_callback(succeeded)
+            return connection
+
+        manager.get_connection = get_connection
+        build = manager._build_transport
+
+        async def build_transport(*arguments: Any, **options: Any) -> Any:
+            transport = await build(*arguments, **options)
+            receive = transport._sock_recv
+
+            def receive_all() -> tuple[bytes, Exception | None]:
+                data, error = receive()
+                return data, None if data else error  # the end is still there at the next look
+
+            transport._sock_recv = receive_all
+            return transport
+
+        manager._build_transport = build_transport
 
     @property
     def fetcher(self) -> PatientFetcher:
@@ -119,8 +173,10 @@ class Connection:
     def wait(self, deadline: float) -> bool:
         """Whether a broker has told about the topics, waiting for it until `deadline` (monotonic) if need be.
 
-        Raises KafkaError where one refused us.
+        Raises KafkaError where one refused us: kafka-python would try the same password again and again.
         """
+        if isinstance(self.trouble, SaslAuthenticationFailedError | UnsupportedSaslMechanismError):
+            raise self.trouble
         while self._waiting.done(deadline):
             refusal = self._waiting.future.exception
             if self._consumer is not None:
@@ -135,6 +191,9 @@ class Connection:
                     self._client, self._consumer._subscription, **self._reading
                 )
                 self._committer = KafkaConsumer(**self._committing)
+                # Its coordinator listens for subscriptions, of which we have none, and raises where a topic is not for
+                # us: that ends kafka-python's loop of looking for topics, so a right granted later is never seen.
+                self._cluster._listeners.clear()
                 self._cluster.set_topics(self._topics)  # these, from now on, every minute
                 self._waiting = Waiting(self._client._manager.call_soon(self._cluster.refresh_metadata))
         return False

@@ -13,8 +13,10 @@ from exporter.sources import kafka_problems as problems
 from exporter.sources.kafka_batches import Columns, join
 from exporter.sources.kafka_connection import Connection, check_options, quiet
 from exporter.sources.kafka_fetcher import Bounds
+from exporter.sources.kafka_tokens import tokens
 
 PATIENCE = 10.0  # seconds for each answer; a broker that is well gives all of them within one
+PLAIN = 2.0  # seconds to try all brokers, where one has said what keeps us out
 
 
 class Unreachable(Exception):
@@ -68,24 +70,39 @@ def _connected(config: Kafka, topics: Collection[str]) -> Iterator[Connection]:
     quiet()
     servers = config.bootstrap_servers
     connection = None
+    proof = tokens(config.sasl)
     try:
         check_options(config)
     except ValueError as error:
         raise Unreachable(str(error)) from None
     try:
         try:
-            connection = Connection(config, topics)
-            answered = connection.wait(time.monotonic() + PATIENCE)
+            connection = Connection(config, topics, proof)
+            _await(connection, servers)
+        except Unreachable:
+            raise
         except Exception as error:  # kafka-python's own, the system's, and those of what proves who we are
-            raise Unreachable(problems.away(servers, str(error) or type(error).__name__)) from None
-        if not answered:
-            raise Unreachable(problems.away(servers, ""))
+            raise Unreachable(problems.away(servers, error)) from None
         yield connection
     except KafkaError as error:
-        raise Unreachable(problems.away(servers, str(error))) from None
+        raise Unreachable(problems.away(servers, error)) from None
     finally:
+        if proof is not None:
+            proof.close()
         if connection is not None:
             connection.close()
+
+
+def _await(connection: Connection, servers: Collection[str]) -> None:
+    """Until a broker has told about the topics. Raises Unreachable: soon where the reason is plain, for trying again
+    would change nothing.
+    """
+    began = time.monotonic()
+    while not connection.wait(time.monotonic() + 0.2):
+        waited, trouble = time.monotonic() - began, connection.trouble
+        plain = trouble is not None and problems.security(trouble) is not None
+        if waited > (PLAIN if plain else PATIENCE):
+            raise Unreachable(problems.away(servers, trouble=trouble))
 
 
 def _absent(connection: Connection, topics: Collection[str]) -> Iterator[str]:

@@ -42,14 +42,25 @@ class Kafka:
         self.servers = f"127.0.0.1:{free_port()}"
         self._log = folder / "log"
         self._properties = folder / "server.properties"
-        self._java = [need("java", "default-jre-headless"), *JVM, "-cp", f"{jars}/*"]
+        self._java = [need("java", "default-jre-headless"), *JVM, *self._jvm(), "-cp", f"{jars}/*"]
         self._process: subprocess.Popen[bytes] | None = None
         self._controller = f"127.0.0.1:{free_port()}"
         self._configure()
-        self._run("kafka.tools.StorageTool", "format", "--cluster-id", "4L6g3nShT-eMCtK--X86sw", "--config").wait(START)
+        self._format()
+
+    def _jvm(self) -> list[str]:
+        """More options of Java's."""
+        return []
+
+    def _format(self, *more: str) -> None:
+        words = ["format", "--cluster-id", "4L6g3nShT-eMCtK--X86sw", *more, "--config"]
+        self._run("kafka.tools.StorageTool", *words).wait(START)
 
     def _configure(self) -> None:
-        settings = {
+        self._properties.write_text("".join(f"{key}={value}\n" for key, value in self._settings().items()))
+
+    def _settings(self) -> dict[str, object]:
+        return {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.voters": f"1@{self._controller}",
@@ -71,7 +82,6 @@ class Kafka:
             # As brokers come: whoever asks for a topic that is not there creates it, unless told not to.
             "auto.create.topics.enable": "true",
         }
-        self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
 
     def _run(self, program: str, *arguments: str) -> "subprocess.Popen[bytes]":
         with self._log.open("ab") as log:

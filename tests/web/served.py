@@ -27,7 +27,7 @@ class Served:
 
     server: Server
     url: str
-    reloads: list[None] = field(default_factory=list)
+    reloads: list[None] = field(default_factory=list, repr=False)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from exporter.config import load_web
 from exporter.web import Rules
+from tests.services.authority import Authority
 from tests.services.promtool import Promtool
-from tests.web.authority import Authority
 from tests.web.served import METRICS, client_context, served
 
 EXAMPLE = Path(__file__).parent.parent.parent / "web-config.example.yaml"

@@ -8,10 +8,10 @@ import bcrypt
 import httpx
 import pytest
 
+from tests.services.authority import Authority
 from tests.services.prometheus import free_port
 from tests.services.sidecar import Sidecar
 from tests.stories.world import World, samples, series
-from tests.web.authority import Authority
 from tests.web.served import client_context
 
 CONFIG = f"""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.web import connections
-from tests.web.authority import Authority
+from tests.services.authority import Authority
 from tests.web.served import METRICS, Served, client_context, served, until
 
 CLIENTS = 200

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.config import ConfigErrors
 from exporter.web import Rules
-from tests.web.authority import Authority
+from tests.services.authority import Authority
 from tests.web.served import METRICS, Served, client_context, served, until
 
 VERIFY = "client_auth_type: RequireAndVerifyClientCert"
