@@ -65,7 +65,7 @@ def check_options(config: Kafka) -> None:
         raise ValueError(f"kafka.extra.{name}: kafka-python's consumer has no such option; {hint}")
 
 
-def options(config: Kafka, tokens: Tokens | None) -> dict[str, Any]:
+def options(config: Kafka, tokens: Tokens | None = None) -> dict[str, Any]:
     """Those of kafka-python. Reads the password files: OSError where it cannot."""
     security: dict[str, Any] = {"security_protocol": config.security_protocol}
     if config.tls is not None:
