@@ -76,6 +76,22 @@ class ReferencePerformance:
 
 
 @dataclass(frozen=True)
+class ReferenceSeason:
+    """The reference by hours of working days and of the weekend, in `zone`; `weekend`: Monday is 0.
+
+    `slots`: column → int64[48, bins.values + 2], over its value bins, missing and invalid; features under their name,
+    outputs in `outputs`. `ordinary`: how far an hour was from the same hours of other weeks (detectors/season.py).
+    """
+
+    zone: str
+    weekend: tuple[int, ...]
+    features: Mapping[str, NDArray[np.int64]]
+    outputs: Mapping[str, NDArray[np.int64]]
+    ordinary: Mapping[str, float]
+    ordinary_outputs: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Reference:
     """`built_at`, `first_time` and `last_time` in nanoseconds since the epoch; the times are None where the training
     data carried none. `score_edges`: inner edges of 200 bins of equal mass of a binary model's scores, each with
@@ -94,6 +110,7 @@ class Reference:
     score_edges: tuple[tuple[float, bool], ...] = ()
     performance: ReferencePerformance | None = None
     class_scores: Mapping[str, ClassScores] = field(default_factory=dict)
+    season: ReferenceSeason | None = None
     fingerprint: str = field(default="")
 
     def __post_init__(self) -> None:
@@ -164,7 +181,47 @@ def _judged_document(reference: Reference) -> dict[str, Any]:
         document["performance"] = asdict(reference.performance)
     if reference.class_scores:
         document["class_scores"] = {name: asdict(one) for name, one in reference.class_scores.items()}
+    if reference.season is not None:
+        document["season"] = _season_document(reference.season)
     return document
+
+
+def _season_document(season: ReferenceSeason) -> dict[str, Any]:
+    """A line a slot, for thousands of counts with a line each would hide the rest of the file."""
+
+    def columns(slots: Mapping[str, NDArray[np.int64]], ordinary: Mapping[str, float]) -> dict[str, Any]:
+        return {
+            name: {"ordinary": ordinary[name], "slots": [" ".join(map(str, row)) for row in counts.tolist()]}
+            for name, counts in slots.items()
+        }
+
+    return {
+        "zone": season.zone,
+        "weekend": list(season.weekend),
+        "features": columns(season.features, season.ordinary),
+        "outputs": columns(season.outputs, season.ordinary_outputs),
+    }
+
+
+def _season(document: dict[str, Any] | None) -> ReferenceSeason | None:
+    if document is None:
+        return None
+
+    def slots(columns: dict[str, Any]) -> dict[str, NDArray[np.int64]]:
+        return {
+            name: np.array([list(map(int, row.split())) for row in entry["slots"]], dtype=np.int64)
+            for name, entry in columns.items()
+        }
+
+    features, outputs = document["features"], document["outputs"]
+    return ReferenceSeason(
+        document["zone"],
+        tuple(document["weekend"]),
+        slots(features),
+        slots(outputs),
+        {name: entry["ordinary"] for name, entry in features.items()},
+        {name: entry["ordinary"] for name, entry in outputs.items()},
+    )
 
 
 def _performance(document: dict[str, Any] | None) -> ReferencePerformance | None:
@@ -216,6 +273,7 @@ def _from_document(document: dict[str, Any]) -> Reference:
             name: ClassScores(tuple(one["inner"]), tuple(one["negatives"]), tuple(one["positives"]))
             for name, one in document.get("class_scores", {}).items()
         },
+        season=_season(document.get("season")),
     )
 
 

@@ -17,10 +17,11 @@ from exporter.detectors.groups import Groups
 from exporter.detectors.packing import UnfitState
 from exporter.detectors.pattern import PANES, Pattern
 from exporter.detectors.rates import RARE_TOLERANCE, RateDetector, bound
+from exporter.detectors.season import slots_of, tolerance_with
 from exporter.detectors.shift import ShiftDetector
 from exporter.detectors.stories import Stories
 from exporter.panes import Panes
-from exporter.reference import ReferenceColumn
+from exporter.reference import Reference, ReferenceColumn, ReferenceSeason
 from exporter.state import Store
 from exporter.statistics import Comparison
 from exporter.summaries.bins import CategoryBins, NumericBins
@@ -63,7 +64,9 @@ class Columns:
         specs = [comparison.layout.columns[i] for i in comparison.compared]
         self.names = tuple(spec.name for spec in specs)
         self.features = sum(not spec.output for spec in specs)
-        self.start, self.tolerance = comparison.start, comparison.tolerance
+        self.start = comparison.start
+        reference, self.tolerance = _seasonal(comparison, terms)
+        self.slots = len(reference)
         rates = [rate for k, i in enumerate(comparison.compared) for rate in _rates(comparison, i, k)]
         self._carriers: list[Carrier] = [rate.carrier for rate in rates]
         self._first, self._last = (np.array([rate.places[j] for rate in rates], dtype=np.intp) for j in (0, -1))
@@ -76,7 +79,7 @@ class Columns:
         caps = np.array([budget.cap for budget in budgets])[np.maximum(of, 0)]
         k, m, expected = np.array([[rate.known, rate.rows, rate.expected] for rate in rates], dtype=np.float64).T
         self.groups = Groups(
-            ShiftDetector(comparison.counts[None], self.start, comparison.ordered, self.tolerance, caps[: len(specs)]),
+            ShiftDetector(reference, self.start, comparison.ordered, self.tolerance, caps[: len(specs)]),
             RateDetector(expected / m, bound(k, m, RARE_TOLERANCE), caps[len(specs) :]),
             owner,
             group,
@@ -101,6 +104,24 @@ class Columns:
             carrier: Carrier = "distribution" if rate < 0 else self._carriers[rate]
             found[name] = Score(score, carrier, None if since < 0 else since * pane)
         return found
+
+
+def _seasonal(comparison: Comparison, terms: Terms) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """What panes are compared with: int64[S, B], a row for each slot; and the tolerances, float64[K]."""
+    season = fitting_season(comparison.reference, terms.zone, terms.weekend)
+    if season is None:
+        return comparison.counts[None], comparison.tolerance
+    specs = [comparison.layout.columns[i] for i in comparison.compared]
+    slots = [(season.outputs if spec.output else season.features)[spec.name] for spec in specs]
+    usual = [(season.ordinary_outputs if spec.output else season.ordinary)[spec.name] for spec in specs]
+    return np.concatenate(slots, axis=1), tolerance_with(np.array(usual), comparison.tolerance)
+
+
+def fitting_season(reference: Reference | None, zone: ZoneInfo, weekend: Collection[int]) -> ReferenceSeason | None:
+    """The reference's hours, where they are those of this zone and weekend."""
+    season = None if reference is None else reference.season
+    fits = season is not None and season.zone == zone.key and set(season.weekend) == set(weekend)
+    return season if fits else None
 
 
 @dataclass(frozen=True)
@@ -163,20 +184,31 @@ class Scores:
             return
         before = self.panes.closed()
         numbers, counts = self.panes.close(end)
-        most = self.columns.groups.most_panes
-        for first in range(0, len(numbers), most):
-            run = slice(first, first + most)
-            self._feed(numbers[run], counts[run], before)
+        for run, slot in self._runs(numbers):
+            self._feed(numbers[run], counts[run], before, slot)
             before = np.concatenate([before, counts[run]])[-PANES:]
         self.fed = int(numbers[-1])
         self._changed = True
 
-    def _feed(self, numbers: NDArray[np.int64], counts: NDArray[np.int64], before: NDArray[np.int64]) -> None:
+    def _runs(self, numbers: NDArray[np.int64]) -> Iterator[tuple[slice, int]]:
+        """Panes of one slot of the season each, as many as are well fed at once."""
+        slots = np.zeros(len(numbers), dtype=np.intp)
+        if self.columns.slots > 1:
+            slots = slots_of(numbers * self._terms.pane, self._terms.zone, self._terms.weekend)
+        ends = [*(np.flatnonzero(np.diff(slots)) + 1).tolist(), len(numbers)]
+        most = self.columns.groups.most_panes
+        for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+            for first in range(begin, end, most):
+                yield slice(first, min(first + most, end)), int(slots[first])
+
+    def _feed(
+        self, numbers: NDArray[np.int64], counts: NDArray[np.int64], before: NDArray[np.int64], slot: int
+    ) -> None:
         """A run of panes; `before`: the counts of those before it."""
         layout, columns = self._comparison.layout, self.columns
         folded = self._comparison.folded(np.concatenate([before, counts]))
         rows = counts[:, layout.start[0] : layout.start[1]].sum(axis=1)
-        told = columns.groups.feed(folded[len(before) :], columns.events(counts), rows, numbers)
+        told = columns.groups.feed(folded[len(before) :], columns.events(counts), rows, numbers, slot)
         if columns.features:
             features = slice(0, columns.features)
             self.stories.follow(told.over[:, features], told.phi[:, features], folded)
@@ -254,7 +286,8 @@ class Scores:
         return {
             "tolerance": self.columns.tolerance.tolist(),
             "budget": self._terms.budget,
-            "paged": sorted(self._terms.unpaged),
+            "page": sorted(self._terms.unpaged),
+            "season": self.columns.slots,
         }
 
 

@@ -24,7 +24,7 @@ from exporter.quality import Quality, frequent, usual, watches
 from exporter.quality import row_of as quality_row
 from exporter.reference import Reference
 from exporter.references import classes_of
-from exporter.scores import Scores, Terms, scores_rows
+from exporter.scores import Scores, Terms, fitting_season, scores_rows
 from exporter.slices import slices_of
 from exporter.state import Store
 from exporter.statistics import Comparison
@@ -262,6 +262,12 @@ class Versions:
             configured.timezone,
             frozenset(WEEKDAYS.index(day) for day in configured.weekend),
         )
+        season = None if comparison.reference is None else comparison.reference.season
+        if season is not None and fitting_season(comparison.reference, terms.zone, terms.weekend) is None:
+            log.warning(
+                "model %s: its reference has the hours and weekends of %s, not those that are configured, so night is "
+                "compared with day; build it anew with `drift-exporter reference`", model, season.zone,
+            )  # fmt: skip
         return Scores(comparison, terms, max(span.panes for span in self._spans), self._store, series)
 
     def _columns(self, model: str, reference: Reference | None, schema: Schema) -> tuple[ColumnSpec, ...]:

@@ -39,6 +39,7 @@ ROOMS: dict[str, set[str]] = {
 }
 ROOMS["training"] = {"batch", "config", "decode", "reference", "sources", "summaries"}
 ROOMS["training"] |= {
+    "detectors",
     "references",
     "slices",
     "statistics",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.special import ndtr, ndtri
 
-from exporter.detectors.season import SLOTS, slots_of, tolerance_of
+from exporter.detectors.season import SLOTS, ordinary, slots_of, tolerance_with
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -207,11 +207,11 @@ def season(rng: np.random.Generator, rows: int, weeks: int = 4, features: int = 
         _phase=phase,
         _weekend=weekend,
     )
-    by_week = np.zeros((weeks, SLOTS, features * BINS), dtype=np.int64)
-    for week in range(weeks):
-        slots = made.slots(week * 7 * DAY, 7 * DAY, every=10)
-        for slot, counts in zip(slots, made.panes(rng, week * 7 * DAY, 7 * DAY, rows, every=10), strict=True):
-            by_week[week, slot] += counts
-    made.reference[:] = by_week.sum(axis=0)
-    made.tolerance[:] = tolerance_of(by_week, made.start, made.tolerance)
+    hours = np.zeros((weeks * 7 * 24, features * BINS), dtype=np.int64)
+    for ten, counts in enumerate(made.panes(rng, 0, weeks * 7 * DAY, rows, every=10)):
+        hours[ten // 6] += counts
+    slots = made.slots(0, weeks * 7 * DAY, every=60)
+    np.add.at(made.reference, slots, hours)
+    usual = ordinary(hours, slots, np.arange(len(hours)) // 24, made.start)
+    made.tolerance[:] = tolerance_with(usual, made.tolerance)
     return made

@@ -15,8 +15,8 @@ SHIFTS = (-1.0, -0.5, -0.25, 0.25, 0.5, 1.0)
 SPREADS = (-0.35, 0.35)
 """Bets on another spread; below ½, so that e^{b(z²−1)} has a mean whatever the number of bins."""
 
-REFERENCE_ERROR = 0.999
-"""Quantile of the reference's own sampling error that widens the ball."""
+REFERENCE_ERROR = 0.001
+"""How often the reference's own sampling error may be more than what widens the ball, in one slot of all."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class Law:
     """The reference's probabilities and all that follows from them alone.
 
     `counts`: int64[B] of the reference; `ordered`: bool[B], value bins of numeric features, ascending within each;
-    `tolerance`: float64[K], δ, the share of the traffic that may move.
+    `tolerance`: float64[K], δ, the share of the traffic that may move; `slots`: how many laws the season has.
     """
 
     def __init__(
-        self, ragged: Ragged, counts: NDArray[np.int64], ordered: NDArray[np.bool_], tolerance: Floats
+        self, ragged: Ragged, counts: NDArray[np.int64], ordered: NDArray[np.bool_], tolerance: Floats, slots: int
     ) -> None:
         matrix = ragged.padded(counts)
         real = ragged.padded(np.ones(ragged.bins)) > 0
@@ -65,7 +65,7 @@ class Law:
         self.rows: Floats = matrix.sum(axis=1)
         self.r: Floats = np.where(real, (matrix + 0.5) / (self.rows[:, None] + size / 2), 0.0)
         self.prior: Floats = np.where(real, 2 * size * self.r, 1.0)
-        error = variation_quantile(self.r, REFERENCE_ERROR) / np.sqrt(np.maximum(self.rows, 1.0))
+        error = variation_quantile(self.r, 1 - REFERENCE_ERROR / slots) / np.sqrt(np.maximum(self.rows, 1.0))
         self.epsilon: Floats = np.maximum(tolerance / 2, np.minimum(error, 1.0))
         self.tilts: Floats = _tilts(self.r, ragged.padded(ordered) > 0, self.epsilon)
 

@@ -17,6 +17,9 @@ STATISTICS §4; less lets a shift within the tolerance through: with 1, 11 of 10
 LEFT_OVER = float(np.exp(-(NOTICEABLE**2) / 2))
 """The part of Σ|Z| that bins with |Z| > NOTICEABLE make up, Z standard normal."""
 
+ENOUGH = 100
+"""Rows of a slot's reference without which nothing is said in it: it may have been another world."""
+
 CELLS_AT_ONCE = 1 << 16
 """Numbers of one array of a run: the dozen that are worked on together shall stay in the processor's cache."""
 
@@ -86,24 +89,29 @@ class ShiftDetector:
         missing counts it in a bin of its own.
         """
         law = self._law(slot)
+        silent = len(self._reference) > 1 and law.rows.max() < ENOUGH
         x = self._ragged.padded(counts)
         phi, known = self._clumping.learn(x)
         n = x[:, 0].sum(axis=-1)
-        both = np.stack([x, n[:, None, None] * law.r], axis=1)[:, :, None]
+        # Where the reference saw next to nothing, all is as expected: nothing is said, and nothing to be forgotten.
+        both = np.stack([x, x if silent else n[:, None, None] * law.r], axis=1)[:, :, None]
         seen = faded(self._counts, both, DECAY[..., None])
         # A reference of few rows is itself uncertain; the rows of the slots that were met count by their traffic.
-        added = np.concatenate([n[:, None], n[:, None], n[:, None] / np.maximum(law.rows, 1.0)], axis=1)
+        unsure = np.zeros(len(law.rows)) if silent else 1 / np.maximum(law.rows, 1.0)
+        added = np.concatenate([n[:, None], n[:, None], n[:, None] * unsure], axis=1)
         weights = faded(self._weights, added[:, None], self._fading)
         effect = self._measure(seen[1:, 0], seen[1:, 1], weights[1:], phi[1:])
         log_e = self._log_e(law, x, seen[:-1, 0], seen[:-1, 1]) / phi[:-1, None]
-        log_r = self._mixture.grow(log_e, known, effect < CALM, panes)
+        log_r = self._mixture.grow(log_e, known & (not silent), effect < CALM, panes)
         self._counts = seen[-1].copy()
         self._weights, self._effect = weights[-1].copy(), effect[-1].copy()
         return Course(log_r, effect, phi)
 
     def _law(self, slot: int) -> Law:
         if slot not in self._laws:
-            self._laws[slot] = Law(self._ragged, self._reference[slot], self._ordered, self._tolerance)
+            self._laws[slot] = Law(
+                self._ragged, self._reference[slot], self._ordered, self._tolerance, len(self._reference)
+            )
         return self._laws[slot]
 
     def _log_e(self, law: Law, x: Floats, observed: Floats, expected: Floats) -> Floats:

@@ -6,14 +6,17 @@ columns mean; `builder` summarises columns of any number of rows.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 from exporter.config import Model, default_positive
+from exporter.config.model import Weekday
 from exporter.reference import Reference
 from exporter.references import classes_of
 from exporter.summaries.judged import Task
 from exporter.training.builder import Key, Plan, Read, from_columns
 from exporter.training.errors import TrainingError
 from exporter.training.performance import measured
+from exporter.training.seasons import seasonal
 from exporter.training.table import MEANINGS, Progress, Table
 
 __all__ = ["MEANINGS", "Key", "Plan", "Progress", "Read", "TrainingError", "build", "from_columns"]
@@ -45,6 +48,9 @@ def build(
         built_at=max(path.stat().st_mtime_ns for path in paths),
         first_time=first,
         last_time=last,
+    )
+    reference = seasonal(
+        table.timed, reference, model.timezone, [get_args(Weekday).index(day) for day in model.weekend]
     )
     if not reference.outputs:
         return reference

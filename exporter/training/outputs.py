@@ -64,7 +64,7 @@ class OutputColumns:
     def outcomes(self, block: Mapping[str, Cells], classes: Sequence[str]) -> Outcomes:
         """One block as outcomes without times and slices."""
         found = self.read(block)
-        rows = _rows(next(iter(found.values())))
+        rows = rows_of(next(iter(found.values())))
         nothing: Column = Numbers(np.full(rows, np.nan)) if self.task == "regression" else texts([None] * rows)
         said = found.get("prediction", nothing)
         return Outcomes(
@@ -123,5 +123,6 @@ class OutputColumns:
         return [dict(zip(self.scores, row, strict=True)) for row in zip(*shares, strict=True)]
 
 
-def _rows(column: Column) -> int:
+def rows_of(column: Column) -> int:
+    """How many cells it has."""
     return len(column.values if isinstance(column, Numbers) else column.codes)

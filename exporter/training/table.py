@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from exporter.batch import Column, Outcomes
 from exporter.config import Model, default_positive
 from exporter.config.errors import near
@@ -13,8 +16,8 @@ from exporter.training.builder import Key, Plan
 from exporter.training.cells import Cells, Parsed, Tally
 from exporter.training.errors import TrainingError
 from exporter.training.files import Survey, TableFile, open_file
-from exporter.training.outputs import MOST_CLASSES, OutputColumns
-from exporter.training.times import times
+from exporter.training.outputs import MOST_CLASSES, OutputColumns, rows_of
+from exporter.training.times import each_time, times
 
 MEANINGS = ("prediction", "score", "label", "timestamp")
 # A column with one odd cell among nine numbers was meant to be numeric.
@@ -54,24 +57,36 @@ class Table:
 
     def read(self, keys: Sequence[Key]) -> Iterator[Mapping[Key, Column]]:
         """All rows, block by block."""
+        for block in self._blocks(self._names(keys), "reading the rows"):
+            yield self._columns(block, keys)
+
+    def _names(self, keys: Sequence[Key]) -> list[str]:
         features = [key.name for key in keys if not key.output]
-        outputs = [key for key in keys if key.output]
-        names = [*features, *(self._outputs.names if outputs else ())]
-        for block in self._blocks(names, "reading the rows"):
-            found: dict[Key, Column] = {}
-            for name in features:
-                cells = block[name]
-                found[Key(name)] = cells.numbers() if self.plans[Key(name)].numeric else cells.texts()
-            if outputs:
-                said = self._outputs.read(block)
-                found |= {key: said[key.name] for key in outputs}
-            yield found
+        return [*features, *(self._outputs.names if any(key.output for key in keys) else ())]
+
+    def _columns(self, block: Mapping[str, Cells], keys: Sequence[Key]) -> dict[Key, Column]:
+        said = self._outputs.read(block) if any(key.output for key in keys) else {}
+        found: dict[Key, Column] = {}
+        for key in keys:
+            if key.output:
+                found[key] = said[key.name]
+            else:
+                cells = block[key.name]
+                found[key] = cells.numbers() if self.plans[key].numeric else cells.texts()
+        return found
 
     def outcomes(self, classes: Sequence[str]) -> Iterator[Outcomes]:
         """What the model said and what was true in all rows; `classes`: in the order of a multiclass model's scores."""
         if self._outputs.names:
             for block in self._blocks(self._outputs.names, "measuring performance"):
                 yield self._outputs.outcomes(block, classes)
+
+    def timed(self, keys: Sequence[Key]) -> Iterator[tuple[NDArray[np.int64], Mapping[Key, Column]]]:
+        """All rows, block by block, each with its time in nanoseconds, the least int64 where it has none."""
+        assert self._timestamp is not None, "only a table with a span has times"
+        for block in self._blocks([*self._names(keys), self._timestamp], "counting by hours"):
+            columns = self._columns(block, keys)
+            yield each_time(block[self._timestamp], rows_of(next(iter(columns.values())))), columns
 
     def span(self) -> tuple[int | None, int | None]:
         """The earliest and latest timestamp, in nanoseconds since the epoch; None without any."""

@@ -28,8 +28,19 @@ def times(cells: Cells) -> tuple[list[int], Any]:
     return found, odd
 
 
-def _by_arrow(cells: Cells) -> NDArray[np.int64] | None:
-    """int64[n] nanoseconds of the cells that are not missing, None where Arrow sees no times in them."""
+def each_time(cells: Cells, rows: int) -> NDArray[np.int64]:
+    """int64[rows]: the time of each cell, the least int64 where it is missing or none."""
+    none = np.iinfo(np.int64).min
+    counted = _by_arrow(cells, each=True)
+    if counted is not None and (not len(counted) or counted[counted != none].min(initial=0) >= 0):
+        return counted
+    found = (parse_time(value) if value is not None else None for value in cells.values())
+    return np.fromiter((none if time is None else time for time in found), dtype=np.int64, count=rows)
+
+
+def _by_arrow(cells: Cells, each: bool = False) -> NDArray[np.int64] | None:
+    """int64[n] nanoseconds of the cells that are not missing, or of `each`, the least int64 for a missing one; None
+    where Arrow sees no times in them."""
     if not isinstance(cells, Written | Native):
         return None
     array = cells.array
@@ -42,7 +53,9 @@ def _by_arrow(cells: Cells) -> NDArray[np.int64] | None:
             stamped = pc.cast(array, pa.timestamp("ns", getattr(kind, "tz", zone)))
         except pa.ArrowInvalid:
             continue
-        found: NDArray[np.int64] = pc.cast(stamped.drop_null(), pa.int64()).to_numpy()
+        stamps = pc.cast(stamped, pa.int64())
+        filled = pc.fill_null(stamps, np.iinfo(np.int64).min) if each else stamps.drop_null()
+        found: NDArray[np.int64] = filled.to_numpy(zero_copy_only=False)
         return found
     return None
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from exporter.detectors.evidence import Budget
-from exporter.detectors.season import SLOTS, slots_of, tolerance_of
+from exporter.detectors.season import ordinary, slots_of, tolerance_with
 from exporter.detectors.shift import ShiftDetector
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -33,28 +33,40 @@ def test_the_weekend_begins_at_the_models_own_midnight() -> None:
     assert slot("2013-01-07T05:00:00Z") == 0
 
 
-def weeks(rng: np.random.Generator, *laws: list[float], rows: int) -> np.ndarray:
-    """Each week's law holds in all its slots."""
-    return np.stack([rng.multinomial(rows, law, size=SLOTS) for law in laws])
+def found(rng: np.random.Generator, *laws: list[float], rows: int, days: int = 7) -> float:
+    """How far hours differ ordinarily, where each law holds for a number of days, in all hours."""
+    slots, dates, hours = [], [], []
+    for day in range(days * len(laws)):
+        for hour in range(24):
+            slots.append(hour + 24 * (day % 7 >= 5))
+            dates.append(day)
+            hours.append(rng.multinomial(rows, laws[day // days]))
+    return float(ordinary(np.array(hours), np.array(slots), np.array(dates), START)[0])
 
 
-@pytest.mark.parametrize("rows", [40, 4000])
-def test_weeks_that_are_alike_leave_the_tolerance_as_it_was(rows: int) -> None:
-    same = weeks(np.random.default_rng(1), *[[0.5, 0.3, 0.2]] * 4, rows=rows)
-    found = tolerance_of(same, START, np.array([0.10]))
-    assert 0.10 <= found[0] <= 0.12
+@pytest.mark.parametrize("rows", [3, 40, 4000])
+def test_hours_that_are_alike_but_for_chance_leave_the_tolerance_as_it_was(rows: int) -> None:
+    same = found(np.random.default_rng(1), *[[0.5, 0.3, 0.2]] * 4, rows=rows)
+    assert same == 0
+    assert tolerance_with(np.array([same]), np.array([0.1]))[0] == 0.1
 
 
 def test_a_week_unlike_the_others_widens_the_tolerance_to_what_it_differed_by() -> None:
     laws = [[0.5, 0.5]] * 3 + [[0.2, 0.8]]
-    found = tolerance_of(weeks(np.random.default_rng(2), *laws, rows=100_000), START, np.array([0.10]))
-    assert found[0] == pytest.approx(0.30, abs=0.01)
+    assert found(np.random.default_rng(2), *laws, rows=10_000) == pytest.approx(0.30, abs=0.01)
 
 
-def test_a_tolerance_is_never_less_than_was_configured() -> None:
-    counts = weeks(np.random.default_rng(3), [0.5, 0.5], [0.5, 0.5], rows=1000)
-    assert tolerance_of(counts, START, np.array([0.25]))[0] == 0.25
-    assert tolerance_of(0 * counts, START, np.array([0.25]))[0] == 0.25
+def test_a_day_unlike_the_other_datesof_each_week_is_ordinary() -> None:
+    # The day of the week itself: within a day it has one value only, in any week.
+    laws = [[1.0 * (day == i) for i in range(5)] for _ in range(4) for day in [0, 1, 2, 3, 4, 0, 1]]
+    usual = found(np.random.default_rng(3), *laws, rows=40, days=1)
+    assert usual == pytest.approx(0.8, abs=0.03)
+    assert tolerance_with(np.array([usual]), np.array([0.1]))[0] > 0.8
+
+
+def test_an_hour_without_rows_or_without_others_to_compare_with_says_nothing() -> None:
+    assert found(np.random.default_rng(4), [0.5, 0.5], rows=100) == 0
+    assert found(np.random.default_rng(4), [0.5, 0.5], [0.1, 0.9], rows=0) == 0
 
 
 def test_a_slot_the_reference_never_saw_says_nothing() -> None:

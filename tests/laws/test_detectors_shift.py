@@ -222,9 +222,9 @@ def test_the_detector_does_what_the_text_says(feature: Feature, rows: int) -> No
         assert d.phi[0] == pytest.approx(plain.phi, rel=1e-12)
 
 
-def _one(feature: Feature) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _one(feature: Feature) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     bins = len(feature.reference)
-    return np.array(feature.reference), np.arange(bins) < feature.ordered, np.array([feature.tolerance])
+    return np.array(feature.reference), np.arange(bins) < feature.ordered, np.array([feature.tolerance]), 1
 
 
 # -- fairness -----------------------------------------------------------------------------------------------------
