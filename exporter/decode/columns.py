@@ -11,7 +11,8 @@ from exporter.batch import INVALID_CODE, MISSING_CODE, Numbers, Texts
 
 _PLAIN = frozenset((float, int, type(None)))
 # Of one of these kinds alone, equal values are the same category; 1, 1.0 and True are equal, and two or three.
-_ALIKE = (frozenset((str, type(None))), frozenset((int, type(None))), frozenset((bool, type(None))))
+_ALIKE = (frozenset((int, type(None))), frozenset((bool, type(None))))
+_TEXT = frozenset((str, type(None)))
 
 
 _INVALID = object()
@@ -58,6 +59,12 @@ def numbers(values: Sequence[Any]) -> Numbers:
 def texts(values: Sequence[Any]) -> Texts:
     """A number is a category; objects and arrays are invalid; NaN is missing."""
     kinds = set(map(type, values))
+    if kinds <= _TEXT:  # by far the most: each is its own canonical text
+        names = dict.fromkeys(values)
+        names.pop(None, None)
+        place_of: dict[Any, int] = dict(zip(names, range(len(names)), strict=True))
+        place_of[None] = MISSING_CODE
+        return Texts(np.fromiter(map(place_of.__getitem__, values), np.int32, len(values)), tuple(names))
     if any(kinds <= alike for alike in _ALIKE):
         cells: dict[Any, object] = {value: _cell(value) for value in dict.fromkeys(values)}
     else:

@@ -6,6 +6,7 @@ belong to its windows and blocks. So merging is vector addition, and only what o
 
 from array import array
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
@@ -147,6 +148,7 @@ class Buckets:
         return self._arrays
 
 
+@lru_cache(maxsize=1 << 14)  # the same few texts come in every batch
 def hash_of(text: str) -> int:
     """64 bits that are the same in every process (`hash()` is not)."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
