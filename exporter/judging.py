@@ -183,7 +183,7 @@ def _headline(labelled: Labelled, block: Block | None) -> float | None:
     if labelled.task.name == "regression":
         error = float(block.moments.mean_and_deviation()[0][ABSOLUTE_ERROR])
         return error if error == error else None
-    columns, counts = block.counts.summed()
+    columns, counts, _ = block.counts.summed()
     assert counts is not None, "a sum has counts"
     right_at = block.layout.size - 1
     judged = int(counts[columns < right_at].sum())

@@ -54,7 +54,7 @@ def matured(
 
 
 def _dense(block: Block, width: int) -> NDArray[np.int64]:
-    columns, counts = block.counts.summed()
+    columns, counts, _ = block.counts.summed()
     found = np.zeros(width, dtype=np.int64)
     assert counts is not None, "a sum has counts"
     found[columns] = counts

@@ -180,7 +180,8 @@ class CategoryBins:
     def codes(self, column: Texts) -> NDArray[np.intp]:
         """intp[n]: one dictionary look-up per distinct text of the batch, then one array look-up per cell."""
         table = np.empty(len(column.texts) + 2, dtype=np.intp)
-        table[: len(column.texts)] = [self.code_of(text) for text in column.texts]
+        code, unknown = self._code.get, self.unseen if self.complete else self.other
+        table[: len(column.texts)] = [code(text, unknown) for text in column.texts]
         table[MISSING_CODE] = self.missing
         table[INVALID_CODE] = self.invalid
         return table[column.codes]

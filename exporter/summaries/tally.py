@@ -10,21 +10,23 @@ _PENDING = 1 << 16
 
 
 class Places(NamedTuple):
-    """Columns that were hit: each once for `counts` None, else distinct ones with their counts."""
+    """Columns that were hit: each once for `counts` None, else distinct ones with their counts. `dense`: the same
+    counts over all columns up to the last, where many were hit: several who add them need not scatter them."""
 
     columns: NDArray[np.int32]
     counts: NDArray[np.int64] | None
+    dense: NDArray[np.int64] | None = None
 
 
 def places(index: NDArray[np.int32], width: int) -> Places:
     """`index`: int32[n] columns below `width`, −1 for none. Many hits are summed at once, for all who will add them."""
     if index.size and index.min() < 0:
         index = index[index >= 0]
-    if len(index) <= width:
+    if 4 * len(index) <= width:
         return Places(index, None)
-    counts = np.bincount(index)
+    counts = np.bincount(index).astype(np.int64, copy=False)
     hit = np.flatnonzero(counts)
-    return Places(hit.astype(np.int32), counts[hit].astype(np.int64, copy=False))
+    return Places(hit.astype(np.int32), counts[hit], counts)
 
 
 def negative(hits: Places) -> Places:
@@ -36,13 +38,15 @@ def negative(hits: Places) -> Places:
 
 def scatter(dense: NDArray[np.int64], hits: Places, sign: int = 1) -> NDArray[np.int64]:
     """dense + sign·hits, in place where dense is long enough."""
-    index, counts = hits
+    index, counts, whole = hits
     if not len(index):
         return dense
-    width = int(index.max()) + 1
+    width = int(index.max()) + 1 if whole is None else len(whole)
     if len(dense) < width:
         dense = np.concatenate([dense, np.zeros(width - len(dense), dtype=np.int64)])
-    if counts is not None:
+    if whole is not None:
+        dense[:width] += whole if sign > 0 else -whole
+    elif counts is not None:
         dense[index] += sign * counts
     elif 4 * len(index) > len(dense):
         dense[:width] += sign * np.bincount(index)
@@ -62,7 +66,7 @@ class Tally:
         self._waiting = 0
 
     def add(self, hits: Places) -> None:
-        self._pending.append(hits)
+        self._pending.append(Places(hits.columns, hits.counts))
         self._waiting += len(hits.columns)
         if self._waiting > _PENDING:
             self.summed()
@@ -76,7 +80,7 @@ class Tally:
 
     def without(self, columns: NDArray[np.intp]) -> None:
         """Clear these columns."""
-        index, counts = self.summed()
+        index, counts, _ = self.summed()
         kept = ~np.isin(index, columns)
         assert counts is not None, "a sum has counts"
         self._summed = Places(index[kept], counts[kept])
