@@ -37,7 +37,7 @@ from exporter.metrics import Snapshot, process_metrics
 from exporter.references import load_references
 from exporter.sources.files import FileSource
 from exporter.state import RocksStore, StateError, Store, destroy
-from exporter.view import PageView, StoryView, VersionView, WindowView
+from exporter.view import PageView, VersionView, WindowView
 from exporter.web import Server, Site, WebError
 
 _DAY_SECONDS = 60 / 275  # all of them in a minute, for a person to watch
@@ -78,7 +78,6 @@ class Demo:
         self._stop = _Stop()
         self._app: App | None = None
         self._story = Story()
-        self._told: StoryView | None = None
         self._days = self._counted = 0
         self._drifts: dict[str, Sequence[Drift]] = {}
         self._quality: dict[str, Quality] = {}
@@ -96,7 +95,7 @@ class Demo:
     def _view(self) -> PageView:
         if self._app is None:
             return self._first_view
-        return replace(self._app.page_view(), story=self._told)
+        return replace(self._app.page_view(), story=self._story.view(_WEEK))
 
     def run(self, cache: Path, address: str, why: str) -> None:
         """See `run` above. `why`: the address is another than was asked for."""
@@ -152,7 +151,6 @@ class Demo:
         unpaged = frozenset(name for name, one in app.config.models[MODEL].features.items() if not one.page)
         self._story.add(look(version, day, self._days >= _WEEK_DAYS, unpaged))
         self._days += 1
-        self._told = self._story.view(_WEEK)
         if day.day == monthrange(day.year, day.month)[1]:
             month = f"{day:%Y-%m}"
             [window] = [window for window in version.windows if window.name == _MONTH]

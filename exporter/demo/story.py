@@ -61,19 +61,14 @@ class Told:
 
 
 class Story:
-    """What the looks at the end of each day came to."""
+    """What the looks at the end of each day came to. One thread may add while another asks."""
 
     def __init__(self) -> None:
-        self._looks: list[Look] = []
+        self._looks: tuple[Look, ...] = ()
 
     def add(self, look: Look) -> None:
         """Days come in order, each once."""
-        self._looks.append(look)
-
-    @property
-    def day(self) -> date | None:
-        """Of the last look."""
-        return self._looks[-1].day if self._looks else None
+        self._looks = (*self._looks, look)
 
     def pages(self) -> list[Page]:
         """For drift, in order."""
@@ -103,10 +98,11 @@ class Story:
         return sorted((one for one in told if one.score.days or one.psi.days), key=lambda one: -one.score.greatest)
 
     def _over(self, of: Callable[[Look], Mapping[str, float]], name: str, bound: float) -> Over:
-        values = [of(look).get(name, 0.0) for look in self._looks]
+        looks = self._looks
+        values = [of(look).get(name, 0.0) for look in looks]
         over = [value >= bound for value in values]
         times = sum(now and not before for before, now in zip([False, *over], over, strict=False))
-        since = next((look.day for look, is_over in zip(self._looks, over, strict=True) if is_over), None)
+        since = next((look.day for look, is_over in zip(looks, over, strict=True) if is_over), None)
         return Over(since, sum(over), times, max(values, default=0.0))
 
     def alarm_days(self) -> tuple[int, int]:
