@@ -24,7 +24,7 @@ from exporter.decode import Reason, Reject, decoders
 from exporter.decode.json import batches_of
 from exporter.evaluation import Evaluation
 from exporter.health import Health
-from exporter.labels import Kind, LabelJoin, Rule
+from exporter.labels import Kind, LabelJoin, Rule, in_order
 from exporter.log import Bounded
 from exporter.metrics import Prefixes, Samples, SeriesLimit, Snapshot, process_metrics, render
 from exporter.reference import QUANTILES
@@ -323,9 +323,11 @@ class App:
     def _outcomes(self, kind: Kind, found: Outcomes) -> None:
         """Predictions whose label is known now; those of a version that lost its place are seen nowhere."""
         known = self.versions.get((kind.model, kind.version))
-        if known is not None:
+        if known is not None and kind.task == known.schema.outputs.task:
             if kind.slicing != known.outcomes.slices.signature:  # they waited while the configuration changed
                 found = replace(found, slices=known.outcomes.slices.nowhere(len(found.time)))
+            if kind.task == "multiclass":  # so may their classes
+                found = replace(found, scores=in_order(found.scores, kind.classes, known.schema.outputs.classes))
             known.outcomes.absorb(found)
             known.quality.add(found)
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from exporter.batch import INVALID_CODE, MISSING_CODE, Batch, Column, Numbers
 from exporter.config import Config
-from exporter.decode import Decoded, decoders
+from exporter.decode import Decoded, Half, Labels, decoders
+from exporter.decode.columns import canonical
 from exporter.sources import Records, Source
 from exporter.state import MemoryStore
 from exporter.versions import References, Versions
@@ -44,8 +45,34 @@ def _decoded(decoded: Decoded) -> Iterator[str]:
         yield f"  rejected as {reject.reason}: {reject.detail}" + (f": {reject.held!r}" if reject.held else "")
     for batch in decoded.batches:
         yield from _batch(batch)
-    if not decoded.batches and not decoded.rejects:
-        yield f"  read, at {time_text(int(decoded.time[0]))}"
+    if decoded.labels is not None:
+        yield from _label(decoded.labels, int(decoded.time[0]))
+    for half in decoded.halves:
+        yield from _half(half)
+    if not (decoded.batches or decoded.rejects or decoded.labels or decoded.halves):
+        yield f"  no label; read, at {time_text(int(decoded.time[0]))}"
+
+
+def _label(labels: Labels, time: int) -> Iterator[str]:
+    [id_], [truth], [model], [version] = labels.ids, labels.truths, labels.models, labels.versions
+    yield f"  label {_plain(str(canonical(truth)))} of id {_plain(id_)}"
+    yield f"  for model {_plain(model or 'any')}, version {_plain(version or 'any')}"
+    yield f"  time {time_text(time)}"
+
+
+def _half(half: Half) -> Iterator[str]:
+    """As it stands in the event: it is read like a whole prediction once the other half is there."""
+    which = "inputs" if half.features is not None else "outputs"
+    model, version = (_plain(name or "as the other half says") for name in (half.model, half.version))
+    yield f"  {which} of model {model}, version {version}, id {_plain(half.id)}"
+    yield f"  time {time_text(half.time)}"
+    for name, value in (half.features or {}).items():
+        yield f"  feature {_plain(name)}: {_plain(str(value))}"
+    if half.said is not None:
+        prediction, score, label, baselines = half.said
+        told = {"prediction": prediction, "score": score, "label": label}
+        for name, value in (told | {f"second opinion {name}": says for name, says in baselines.items()}).items():
+            yield f"  {name}: {'missing' if value is None else _plain(str(value))}"
 
 
 def _batch(batch: Batch) -> Iterator[str]:
@@ -54,6 +81,10 @@ def _batch(batch: Batch) -> Iterator[str]:
     for what, columns in (("feature", batch.features), ("output", batch.outputs)):
         for name, column in columns.items():
             yield f"  {what} {name}: {_cell(column)}"
+    if batch.label is not None:
+        yield f"  label: {_cell(batch.label)}"
+    for name, column in batch.baselines.items():
+        yield f"  second opinion {_plain(name)}: {_cell(column)}"
     for _, name in batch.unexpected:
         yield f"  feature {_plain(name)}: unexpected, the reference does not know it"
 

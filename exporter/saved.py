@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import orjson
 
 from exporter.counters import Counters
+from exporter.labels import kept
 from exporter.peek import time_text
 from exporter.state import Store, saved_meta
 
@@ -26,6 +27,8 @@ def shown(store: Store) -> Iterator[str]:
             f"model {series['model']}, version {series['version']}: reference {series['fingerprint'] or 'none'}, "
             f"latest event {newest}"
         )
+    for (model, version), waiting, settled in kept(store):
+        yield f"model {model}, version {version}: {waiting} predictions wait for their label, {settled} have it"
     for name, samples in Counters(store.get(b"counters")).samples().items():
         for start, value in samples:
             yield f"{start or name}{value:.0f}"

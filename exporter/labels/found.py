@@ -76,6 +76,18 @@ def _scores(kind: Kind, scores: Sequence[float | bytes | None]) -> NDArray[np.fl
     return np.frombuffer(b"".join(rows), dtype=np.float64).reshape(len(rows), len(kind.classes)).T
 
 
+def in_order(scores: NDArray[np.float64], had: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float64]:
+    """float64[wanted, n]: probabilities of the classes `had`, in the order of those that are `wanted`; NaN for a class
+    that came since."""
+    if tuple(had) == tuple(wanted):
+        return scores
+    found = np.full((len(wanted), scores.shape[1]), np.nan)
+    for place, name in enumerate(wanted):
+        if name in had:
+            found[place] = scores[had.index(name)]
+    return found
+
+
 # From the columns of a batch
 
 

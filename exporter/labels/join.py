@@ -521,3 +521,13 @@ def _compatible(one: StoredHalf, other: StoredHalf) -> bool:
         mine is None or theirs is None or mine == theirs
         for mine, theirs in ((one.model, other.model), (one.version, other.version))
     )
+
+
+def kept(store: Store) -> Iterator[tuple[tuple[str, str], int, int]]:
+    """(model, version) of a saved state, how many of its predictions wait, and how many are kept with their label."""
+    saved = orjson.loads(store.get(META) or b"{}")
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for _, model, version, _, _, _, waiting, settled in saved["kinds"]["kinds"] if saved else ():
+        before = found.get((model, version), (0, 0))
+        found[model, version] = before[0] + waiting, before[1] + settled
+    return ((key, *counts) for key, counts in sorted(found.items()))

@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
-from exporter.sources import Partition
+from exporter.config import load
+from exporter.peek import peek
+from exporter.references import load_references
+from exporter.saved import shown
+from exporter.sources import Partition, Records
 from exporter.sources.memory import MemorySource
-from exporter.state import MemoryStore
+from exporter.state import MemoryStore, RocksStore
 from tests.stories.world import World, json_line, samples, series
 
 START = 1_364_774_400  # 2013-04-01
@@ -215,6 +219,64 @@ def test_a_topic_read_days_ahead_of_the_other_loses_nothing(world: World, ahead:
     app.run(stop=lambda: False)
     found = figures(samples(app.snapshot.text.decode()))
     assert (found["matched"], found["expired"], found["unmatched"]) == (200, 0, 0)
+
+
+def test_what_waits_is_told_by_state_show(world: World) -> None:
+    state = world.folder / "state"
+    replayed(world, [prediction("a", 1), prediction("b", 2)], [label("b", 3)], "--state", state)
+    store = RocksStore(state, read_only=True)
+    assert "model m, version 1: 1 predictions wait for their label, 1 have it" in list(shown(store))
+    store.close()
+
+
+def test_what_waits_of_a_model_that_is_gone_is_dropped(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    store = MemoryStore()
+
+    def turn(*items: Event) -> dict[Any, float]:
+        app = world.app(MemorySource([(Partition("predictions", 0), json_line(item)) for item in items]), store, now=0)
+        app.run(stop=lambda: False)
+        return samples(app.snapshot.text.decode())
+
+    turn(prediction("a", 1), prediction("b", 2))
+    assert len([key for key in store.rows if key.startswith(b"id/")]) == 2
+    world.configure(CONFIG.format(horizon="1d", capacity=1000).replace("  m:", "  n:").replace("m.ref", "n.ref"))
+    world.reference("n", [{"x": i / 10, "score": i / 100} for i in range(100)])
+    found = turn(*[prediction("c", hour, model="n") for hour in (1, 1, 1, 40, 80)])
+    assert "model m is no longer configured: its predictions that wait are dropped" in caplog.text
+    assert len([key for key in store.rows if key.startswith(b"id/")]) == 1
+    assert not [key for key in found if ("model", "m") in key[1]]
+
+
+def peeked(world: World, topic: str, *events: Event) -> list[str]:
+    config = load(world.config, {}, "replay")
+    references = load_references(config, world.config)
+    ones = [Records(Partition(topic, 0), [json_line(event)], [i], i + 1) for i, event in enumerate(events)]
+    return list(peek(config, references, ones, None))
+
+
+def test_peek_shows_labels_as_they_are_read(world: World) -> None:
+    lines = peeked(world, "labels", label("a", 0, True, model_version=2.0), label("b", 0, None), label("c", 0, []))
+    assert lines == [
+        "labels partition 0 offset 0",
+        "  label true of id a",
+        "  for model any, version 2",
+        "  time 2013-04-01T00:00:00+00:00",
+        "labels partition 0 offset 1",
+        "  no label; read, at 2013-04-01T00:00:00+00:00",
+        "labels partition 0 offset 2",
+        "  rejected as bad_label: the label is an array, where one value belongs",
+    ]
+    assert "  label: 1" in peeked(world, "predictions", prediction("a", 0, label=1))
+
+
+def test_peek_shows_halves(world: World) -> None:
+    world.configure(HALVES)
+    assert peeked(world, "inputs", inputs("a", 0))[1:] == [
+        "  inputs of model as the other half says, version as the other half says, id a",
+        "  time 2013-04-01T00:00:00+00:00",
+        "  feature x: 1.0",
+    ]
+    assert "  score: 0.7" in peeked(world, "outputs", outputs("a", 0))
 
 
 # Halves
