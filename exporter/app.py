@@ -455,7 +455,7 @@ class App:
             counted = self._counted_as(*key)
             waiting[counted] = waiting.get(counted, 0) + count
         for key in sorted(waiting.keys() & keys):
-            evaluation.add("model_predictions_waiting", key, [()], [waiting[key]])
+            evaluation.add("model_predictions_waiting", key, [()], [float(waiting[key])])
         for key, delays in sorted(self.join.delays().items()):
             if key in keys:
                 found = delays.quantiles(QUANTILES).tolist()

@@ -1,6 +1,6 @@
 """`python -m tests.golden.update`: the page of /metrics anew, to be looked at in the diff before it is committed.
 
-The events are those of events.jsonl; the reference was made once from training.jsonl, and keeps the time when it was.
+The events are those of events.jsonl and labels.jsonl; the reference was made once from training.jsonl, and keeps the time when it was.
 """
 
 import re
@@ -14,7 +14,8 @@ PAGE = FOLDER / "metrics.txt"
 
 def page() -> str:
     """What replay prints, but for the release and the Python it runs on."""
-    done = World(FOLDER).replay(f"flights.predictions={FOLDER / 'events.jsonl'}")
+    topics = {"flights.predictions": "events.jsonl", "flights.labels": "labels.jsonl"}
+    done = World(FOLDER).replay(*(f"{topic}={FOLDER / name}" for topic, name in topics.items()))
     assert done.code == 0, done.errors
     return re.sub(r"^drift_exporter_build_info{.*}", "drift_exporter_build_info{…}", done.page, flags=re.MULTILINE)
 
