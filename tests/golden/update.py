@@ -1,6 +1,7 @@
 """`python -m tests.golden.update`: the page of /metrics anew, to be looked at in the diff before it is committed.
 
-The events are those of events.jsonl and labels.jsonl; the reference was made once from training.jsonl, and keeps the time when it was.
+The events are those of events.jsonl and labels.jsonl; the reference was made once from training.jsonl, and keeps the
+time when it was.
 """
 
 import re
