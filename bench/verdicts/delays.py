@@ -49,14 +49,11 @@ def shift_delay(rows: int, variation: float, clump: int) -> tuple[float, ...]:
     of = continuous(rng, variation, RUNS)
     detector = ShiftDetector(of.reference, of.start, of.ordered, np.full(RUNS, TOLERANCE), BUDGET.cap)
     panes = np.concatenate([of.draw(rng, of.chances, WARM, rows, clump), of.draw(rng, of.drifted, WARM, rows, clump)])
-    told_at = np.full(RUNS, np.inf)
-    for pane, x in enumerate(panes):
-        detector.feed(x, pane)
-        score = np.where(detector.log_r >= NEEDED, detector.effect, 0.0)
-        if pane >= WARM:
-            told_at = np.minimum(told_at, np.where(score >= 1, pane - WARM + 1, np.inf))
-        elif (score >= 1).any():
-            failures.append(f"delay, {rows} rows: an alarm before the shift")
+    course = detector.feed(panes, np.arange(len(panes)))
+    over = (course.log_r >= NEEDED) & (course.effect >= 1)
+    told_at = np.where(over[WARM:].any(axis=0), over[WARM:].argmax(axis=0) + 1.0, np.inf)
+    if over[:WARM].any():
+        failures.append(f"delay, {rows} rows: an alarm before the shift")
     psi, p = RollingHour(of.reference[0], of.start, of.ordered).feed(panes)
     after = WARM - 59
     rivals = [_first(alarm[after:]) for alarm in (psi > 0.1, psi > 0.2, p < 0.05)]
@@ -104,11 +101,10 @@ def rate_delay(risen: float, usual: float = 0.001, rows: int = 200, during: int 
     rng = np.random.default_rng([SEED, round(1000 * risen)])
     reference, m = rng.binomial(REFERENCE_ROWS, usual, RUNS) * 1.0, np.full(RUNS, float(REFERENCE_ROWS))
     detector = RateDetector(reference / m, bound(reference, m, RARE_TOLERANCE), BUDGET.cap)
-    alarms = []
-    for pane in range(WARM + during + WARM):
-        rate = risen if WARM <= pane < WARM + during else usual
-        detector.feed(rng.binomial(rows, rate, RUNS), np.full(RUNS, rows), pane, np.ones(RUNS))
-        alarms.append((detector.log_r >= NEEDED) & (detector.effect >= 1))
-    if np.any(alarms[:WARM]):
+    panes = np.arange(WARM + during + WARM)
+    rate = np.where((panes >= WARM) & (panes < WARM + during), risen, usual)
+    course = detector.feed(rng.binomial(rows, rate[:, None], (len(panes), RUNS)), np.full(len(panes), rows), panes)
+    alarms = (course.log_r >= NEEDED) & (course.effect >= 1)
+    if alarms[:WARM].any():
         failures.append(f"rate {risen}: an alarm before the rise")
-    return _first(np.array(alarms[WARM : WARM + during])), _first(~np.array(alarms[WARM + during :]))
+    return _first(alarms[WARM : WARM + during]), _first(~alarms[WARM + during :])

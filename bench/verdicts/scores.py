@@ -63,16 +63,17 @@ class Watch:
 
     def feed(self, panes: Integers) -> None:
         of = self.of
-        for x in panes:
-            phi = self.shift.phi[of.rate_owner]
-            self.shift.feed(x, self.panes)
-            rows = np.add.reduceat(x, of.start)[of.rate_owner]
-            self.rates.feed(x[of.rate_bins], rows, self.panes, phi)
-            bins, rates = (judge(d.log_r, d.effect, BUDGET.log_a0) for d in (self.shift, self.rates))
-            self.alarmed |= set(np.flatnonzero(bins.scores >= 1).tolist())
-            self.rates_alarmed |= set(np.flatnonzero(rates.scores >= 1).tolist())
-            self.model.feed(np.array([[bins.model >= 1]]))
-            self.panes += 1
+        for first in range(0, len(panes), self.shift.most_panes):
+            x = panes[first : first + self.shift.most_panes]
+            numbers = np.arange(self.panes, self.panes + len(x))
+            shift = self.shift.feed(x, numbers)
+            rows = x[:, : of.sizes[0]].sum(axis=1)
+            rates = self.rates.feed(x[:, of.rate_bins], rows, numbers, shift.phi[:, of.rate_owner])
+            bins, rare = (judge(course.log_r, course.effect, BUDGET.log_a0) for course in (shift, rates))
+            self.alarmed |= set(np.flatnonzero((bins.scores >= 1).any(axis=0)).tolist())
+            self.rates_alarmed |= set(np.flatnonzero((rare.scores >= 1).any(axis=0)).tolist())
+            self.model.feed(bins.model[:, None] >= 1)
+            self.panes += len(x)
         psi, p = self.hour.feed(panes)
         if len(psi):
             self.psi.feed(psi > 0.2)
@@ -131,6 +132,12 @@ def seasonal(days: int) -> Iterator[str]:
     of = season(rng, rows=200)
     yield day_and_night("day, night and weekend, with slots", of, days, rng, slots=True)
     yield day_and_night("the same, one slot for all", of, days, rng, slots=False)
+    for rows, weeks in ((1, 2), (10, 2)):
+        rng = np.random.default_rng([SEED, 49, rows])
+        of = season(rng, rows=rows, weeks=weeks)
+        least, most = of.reference.sum(axis=1)[[3, 15]] // FEATURES
+        name = f"the same, {least} rows at night, {most} by day"
+        yield day_and_night(name, of, min(days, 3), rng, slots=True)
 
 
 def day_and_night(name: str, of: Season, days: int, rng: np.random.Generator, slots: bool) -> str:
@@ -143,11 +150,13 @@ def day_and_night(name: str, of: Season, days: int, rng: np.random.Generator, sl
     first = 28 * DAY
     for day in range(days):
         panes = np.array(list(of.panes(rng, first + day * DAY, DAY, 200)))
-        for i, slot in enumerate(of.slots(first + day * DAY, DAY).tolist()):
-            detector.feed(panes[i], day * DAY + i, slot if slots else 0)
-            verdict = judge(detector.log_r, detector.effect, BUDGET.log_a0)
-            alarmed |= set(np.flatnonzero(verdict.scores >= 1).tolist())
-            model.feed(np.array([[verdict.model >= 1]]))
+        slot = of.slots(first + day * DAY, DAY)
+        for i in range(0, DAY, 60):
+            some = np.flatnonzero(panes[i : i + 60].any(axis=1)) + i
+            course = detector.feed(panes[some], day * DAY + some, int(slot[i]) if slots else 0)
+            verdict = judge(course.log_r, course.effect, BUDGET.log_a0)
+            alarmed |= set(np.flatnonzero((verdict.scores >= 1).any(axis=0)).tolist())
+            model.feed(verdict.model[:, None] >= 1)
         values, p = hour.feed(panes)
         psi.feed(values > 0.2)
         ks.feed(p < 0.05)
@@ -214,10 +223,11 @@ def cost() -> float:
     of = continuous(rng, 0.0, FEATURES)
     detector = ShiftDetector(of.reference, of.start, of.ordered, np.full(FEATURES, TOLERANCE), BUDGET.cap)
     spent = []
-    for pane, x in enumerate(of.draw(rng, of.chances, 500, 200)):
-        began = time.perf_counter()
-        detector.feed(x, pane)
-        spent.append(time.perf_counter() - began)
+    panes, run = of.draw(rng, of.chances, 600, 200), detector.most_panes
+    for first in range(0, len(panes), run):
+        began = time.process_time()
+        detector.feed(panes[first : first + run], np.arange(first, first + run))
+        spent.append((time.process_time() - began) / run)
     return round(1000 * float(np.median(spent)), 2)
 
 
