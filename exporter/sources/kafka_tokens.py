@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 AHEAD = 0.8  # of a token's life, after which the next one is fetched; as Kafka's own clients do
 UNSAID = 300.0  # seconds that a token lives whose provider does not say
+LONGEST = 86_400.0  # seconds that a token is kept, whatever its provider says
 RETRY = (1.0, 30.0)  # seconds to the next attempt after a failure: the first, doubling up to the second
 TIMEOUT = 10.0  # seconds for the provider to answer
 LARGEST = 1 << 20  # bytes of an answer
@@ -142,7 +143,10 @@ class FetchedTokens:
         found = json.loads(answer.content)
         if not isinstance(found, dict) or not isinstance(found.get("access_token"), str):
             raise ValueError("its answer has no access_token")
-        return sound(found["access_token"]), float(found.get("expires_in") or UNSAID)
+        lifetime = float(found.get("expires_in") or UNSAID)
+        if not lifetime > 0:  # nor is NaN
+            raise ValueError("its token has ended already")
+        return sound(found["access_token"]), min(lifetime, LONGEST)
 
     def close(self) -> None:
         """The thread ends by itself, after what it is at."""

@@ -17,6 +17,9 @@ from exporter.web.rules import Door
 from exporter.web.site import Site, application
 
 LOOK = 1.0  # seconds between two looks at certificates, passwords, and at who is late
+# That the kernel keeps for a client that does not read. Its own limit is 4 MB, and a hundred such clients have all of
+# it copied before the next one is heard.
+UNREAD_BYTES = 128 << 10
 
 
 class WebError(Exception):
@@ -58,6 +61,7 @@ class Server:
         except OSError as error:
             why = error.strerror or str(error)
             raise WebError(f"{self._listen} cannot be listened on ({why}); choose another address") from None
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)  # each connection inherits it
         port, host = listening.getsockname()[1], self._listen.host
         run = partial(self._server.run, sockets=[listening])
         self._thread = threading.Thread(target=run, name="http", daemon=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+from kafka.errors import SaslAuthenticationFailedError
 
 from exporter.config import Kafka as Config
 from exporter.config import Sasl, Tls
@@ -18,6 +19,8 @@ from tests.services import idp
 from tests.services.authority import Authority
 from tests.services.idp import Provider, unsecured
 from tests.services.secured_kafka import LISTENERS, PASSWORD, USER, SecuredKafka
+from tests.services.sidecar import Sidecar
+from tests.stories.world import World, series
 
 TOPIC, GROUP = "secured", "readers"
 
@@ -209,22 +212,62 @@ def test_a_user_without_rights_is_told_what_to_grant(ways: Ways) -> None:
     )
 
 
-def test_a_password_that_is_mended_in_its_file_counts_at_the_next_attempt(
-    ways: Ways, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    ways.file("password", "wrong")
-    source = KafkaSource(ways.config("PASSWORD", ways.user("SCRAM-SHA-256")), [TOPIC], 0)
-    deadline = time.monotonic() + 15
-    while len(source.problems()) == 0:
-        assert time.monotonic() < deadline
-        source.poll(0.1)
-    began = time.monotonic()
-    while time.monotonic() - began < 4:
-        source.poll(0.1)
-    assert sum("refuses the login" in line for line in caplog.messages) == 1, "however often it tries"
+CONFIG = """
+kafka:
+  bootstrap_servers: ["{servers}"]
+  group_id: {group}
+  security_protocol: SASL_SSL
+  start: earliest
+  tls: {{ca_file: {ca}}}
+  sasl: {{mechanism: SCRAM-SHA-256, username: {user}, password_file: password}}
+topics:
+  {topic}: {{role: predictions}}
+models:
+  m: {{task: regression, reference: m.reference.json}}
+windows: [1h]
+evaluate_every: 1s
+web: {{admin: true}}
+"""
+
+
+def test_the_process_tells_a_refused_login_once_without_the_password_and_goes_on_when_it_is_mended(ways: Ways) -> None:
+    made = World(ways.folder)
+    ca = ways.broker.authority.file
+    made.configure(CONFIG.format(servers=ways.broker.at("BOTH"), group=GROUP, ca=ca, user=USER, topic=TOPIC))
+    made.reference("m", [{"x": 1.0, "prediction": 1.0}] * 20)
+    ways.file("password", "wrong-9876\n")
+    sidecar = Sidecar(made.config)
+    sidecar.start()
+    try:
+        refusal = "the broker refuses the login"
+        sidecar.until(lambda: refusal in sidecar.get("/").decode())
+        time.sleep(4)  # it tries again and again
+        assert sidecar.log.count(refusal) == 1
+        shown = [sidecar.get(path).decode() for path in ("/", "/config", "/metrics")]
+        ways.file("password", PASSWORD + "\n")
+        records = series("drift_exporter_records_total", topic=TOPIC)
+        sidecar.until_metrics(lambda found: found.get(records, 0) >= 1)
+        sidecar.until(lambda: f"over: Kafka at {ways.broker.at('BOTH')} cannot be read: {refusal}" in sidecar.log)
+        assert sidecar.end() == 0
+    finally:
+        sidecar.kill()
+    for text in (*shown, sidecar.log):
+        assert "wrong-9876" not in text
+        assert PASSWORD not in text
+
+
+def test_a_login_that_is_refused_later_is_tried_with_the_password_of_that_time(ways: Ways) -> None:
+    """The broker forgets the connection, and the password has changed meanwhile."""
     ways.file("password", PASSWORD)
-    read(source, seconds=40)
+    source = KafkaSource(ways.config("PASSWORD", ways.user("SCRAM-SHA-256")), [TOPIC], 0)
+    read(source)
+    connection = source._connection
+    assert connection is not None
+    connection.trouble = SaslAuthenticationFailedError("told by the broker")
+    source.poll(0.1)
+    assert source._connection is None, "given up"
+    ways.broker.produce(TOPIC, [b"another"])
+    read(source)
     source.close()
 
 
