@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,16 +69,19 @@ def prometheus(tmp_path: Path) -> Iterator[StartPrometheus]:
     """`prometheus(["127.0.0.1:9877"])` starts a server that scrapes that /metrics five times a second.
 
     `data`: a folder with blocks of the past that it has too. `flags`: more words for its command line.
+    `how`: more of the job, such as `tls_config`.
     """
     program = need("prometheus", "prometheus")
     with ExitStack() as at_the_end:
 
-        def start(targets: list[str], data: Path | None = None, flags: Sequence[str] = ()) -> Prometheus:
+        def start(
+            targets: list[str], data: Path | None = None, flags: Sequence[str] = (), how: Mapping[str, object] = {}
+        ) -> Prometheus:
             folder = tmp_path / "prometheus"
             folder.mkdir()
             config = folder / "prometheus.yml"
             # JSON is YAML, and needs no care with quotes.
-            job = {"job_name": "test", "static_configs": [{"targets": targets}]}
+            job = {"job_name": "test", "static_configs": [{"targets": targets}], **how}
             fast = {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "200ms"}
             config.write_text(json.dumps({"global": fast, "scrape_configs": [job]}))
             address = f"127.0.0.1:{free_port()}"

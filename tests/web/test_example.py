@@ -7,6 +7,7 @@ from pathlib import Path
 from exporter.config import load_web
 from exporter.web import Rules
 from tests.services.authority import Authority
+from tests.services.prometheus import StartPrometheus
 from tests.services.promtool import Promtool
 from tests.web.served import METRICS, client_context, served
 
@@ -53,3 +54,19 @@ def test_everything_of_the_example_is_in_force(tmp_path: Path) -> None:
         answer = here.get(verify=client_context(authority.file, client), auth=("prometheus", "example"))
         assert answer.content == METRICS
         assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_prometheus_scrapes_with_a_certificate_and_a_password(tmp_path: Path, prometheus: StartPrometheus) -> None:
+    """As docs/security.md tells to."""
+    path = in_force(tmp_path)
+    authority = Authority(tmp_path / "tls", "clients-ca")
+    authority.issue("server")
+    certificate, key = authority.issue("client", dns=["prometheus.monitoring.svc"])
+    tls = {"ca_file": str(authority.file), "cert_file": str(certificate), "key_file": str(key)}
+    password = {"username": "prometheus", "password": "example"}
+    with served(path) as here:
+        how = {"scheme": "https", "tls_config": tls, "basic_auth": password}
+        server = prometheus([f"127.0.0.1:{here.address[1]}"], how=how)
+        [(_, value)] = server.wait_for("model_score")
+        assert value == 1
+        assert server.query("up") == server.query("up == 1")
