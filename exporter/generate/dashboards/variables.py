@@ -16,10 +16,8 @@ JOB = Variable("job", "Job", "drift_exporter_build_info", "job", several=True)
 INSTANCE = Variable("instance", "Instance", _ANY.select("drift_exporter_build_info"), "instance", several=True)
 MODELS = Variable("model", "Model", _ANY.select("model_predictions_total"), "model", several=True)
 MODEL = Variable("model", "Model", _ANY.select("model_predictions_total"), "model")
-# The newest version is most often the greatest name.
-VERSION = Variable(
-    "model_version", "Version", _OF_MODEL.select("model_predictions_total"), "model_version", sort="down"
-)
+# The newest version is most often the greatest name. `other`, those beyond the limit together, has no windows.
+VERSION = Variable("model_version", "Version", _OF_MODEL.select("model_window_rows"), "model_version", sort="down")
 FEATURE = Variable("feature", "Feature", _OF_VERSION.select("model_feature_missing_ratio"), "feature")
 OUTPUT = Variable("output", "Output", _OF_VERSION.select("model_output_value", "_count"), "output", sort="down")
 
