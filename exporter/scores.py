@@ -28,6 +28,7 @@ from exporter.summaries.bins import CategoryBins, NumericBins
 
 Carrier = Literal["distribution", "missing", "invalid", "unseen", "out of range"]
 INPUTS, OUTPUTS = 0.5, 0.25
+HOUR = 3600 * 10**9
 HISTORY = 120
 """Stretches of the longest window over which the model's score is remembered for the page."""
 
@@ -109,7 +110,7 @@ class Columns:
 def _seasonal(comparison: Comparison, terms: Terms) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """What panes are compared with: int64[S, B], a row for each slot; and the tolerances, float64[K]."""
     season = fitting_season(comparison.reference, terms.zone, terms.weekend)
-    if season is None:
+    if season is None or terms.pane > HOUR:  # a longer pane has many hours in it, and none to be compared with
         return comparison.counts[None], comparison.tolerance
     specs = [comparison.layout.columns[i] for i in comparison.compared]
     slots = [(season.outputs if spec.output else season.features)[spec.name] for spec in specs]
