@@ -37,7 +37,8 @@ def matured(
         labels = own.sum(axis=1)
         ages = until - (index + _WITHIN) * step
         shares = curves.at(ages).mean(axis=1)
-        if not own.any() or (shares[labels > 0] < BEGUN).any():
+        # Of every class, seen or not: rows whose slow labels cannot be in yet would count for the quick ones alone.
+        if not own.any() or (shares < BEGUN).any():
             continue
         weights = 1 / np.where(labels > 0, shares, 1.0)
         confusion += weights[:, None] * own

@@ -21,7 +21,7 @@ COHORTS = 128
 """Into which the predictions of one horizon are cut by their time; twice as many are kept."""
 
 ENOUGH = 100
-"""Labels that a curve needs at its far end; a class with fewer goes by the curve of all together."""
+"""Labels that a curve needs at its far end; a class that stays rare goes by the curve of all together."""
 
 FLAT = 0.01
 """A curve that rises no more than this over the second half of what is known has said all it will."""
@@ -72,7 +72,7 @@ class Arrivals:
 
     def curves(self, until: int) -> Curves | None:
         """`until`: up to when every label that has come is known, in nanoseconds. None where it cannot be trusted: too
-        few labels, or a curve that still rises at its far end."""
+        few labels, or a curve, of all or of one class, that still rises at its far end."""
         if not self._cohorts:
             return None
         counts = np.stack([self._cohorts[cohort] for cohort in sorted(self._cohorts)])
@@ -85,7 +85,15 @@ class Arrivals:
         together = self._curve(risk.sum(axis=0), last.sum(axis=0))
         if together is None:
             return None
-        own = (self._curve(at_risk, came) for at_risk, came in zip(risk, last, strict=True))
+        own = [self._curve(at_risk, came) for at_risk, came in zip(risk, last, strict=True)]
+        labels = counts.sum(axis=(0, 2))
+        lacking = np.array([one is None for one in own])
+        # Its slow labels may be what is lacking: with the curve of all together they would count as if they were in.
+        if (lacking & (labels >= 2 * ENOUGH)).any():
+            return None
+        # And before a whole horizon has gone by, that a class is rare may only mean that it is slow.
+        if lacking[:-1].any() and age.max() < self.ends[-1]:
+            return None
         return Curves(self.ends, np.stack([together if one is None else one for one in own]))
 
     def _curve(self, risk: NDArray[np.int64], last: NDArray[np.int64]) -> Floats | None:

@@ -20,16 +20,18 @@ HOUR = 3600 * SECOND
 DAY = Span("24h", 24 * 60, 24)
 
 
-def world(days: float, rate: int = 60, seed: int = 5) -> tuple[Outcomes, int]:
-    """All predictions of some days with the labels that have come by their end. Positives take three times as long;
-    the model finds 15% of them, and is right about 97% of the others."""
+def world(days: float, rate: int = 60, seed: int = 5, first: float = 0, mean: float = 8) -> tuple[Outcomes, int]:
+    """All predictions of some days with the labels that have come by their end. No label takes less than `first` hours,
+    the mean is `mean` hours more, and positives take three times as long; the model finds 15% of them, and is right
+    about 97% of the others."""
     random = np.random.default_rng(seed)
     until = int(days * 24 * HOUR)
     n = int(days * 24 * 60 * rate)
     time = np.sort(random.integers(0, until, n))
     positive = random.random(n) < 0.4
     said = np.where(positive, random.random(n) < 0.15, random.random(n) < 0.03)
-    arrived = time + (random.exponential(8 * HOUR, n) * np.where(positive, 3, 1)).astype(np.int64)
+    delay = first * HOUR + random.exponential(mean * HOUR, n)
+    arrived = time + (delay * np.where(positive, 3, 1)).astype(np.int64)
     made = outcomes(TASK, Rows(["0"] * n, ["0"] * n))
     whole = replace(
         made,
@@ -56,9 +58,9 @@ def only(whole: Outcomes, rows: "np.ndarray[tuple[int], np.dtype[np.bool_]]") ->
     )
 
 
-def known(days: float) -> tuple[OutcomeSeries, float, float]:
+def known(days: float, **how: float) -> tuple[OutcomeSeries, float, float]:
     """What is known at the end of some days, with the last day's true accuracy and share of positives."""
-    whole, until = world(days)
+    whole, until = world(days, **how)  # type: ignore[arg-type]
     running = series(TASK, span=DAY)
     running.advance(until, until)
     running.absorb(only(whole, whole.arrived <= until))
@@ -78,6 +80,31 @@ def test_where_positives_take_three_times_as_long_the_matured_figures_are_the_tr
     assert found["matured_label_ratio"]["1",] == pytest.approx(positives, abs=0.01)
     assert found["matured_accuracy_ratio"][()] == pytest.approx(accuracy, abs=0.01)
     assert abs(found["accuracy_ratio"][()] - accuracy) > 0.1
+
+
+def test_hours_of_which_only_the_quick_labels_can_be_in_do_not_count() -> None:
+    running, accuracy, positives = known(14, first=3, mean=1)
+    found = figures(running)
+    assert found["matured_label_ratio"]["1",] == pytest.approx(positives, abs=0.01)
+    assert found["matured_accuracy_ratio"][()] == pytest.approx(accuracy, abs=0.01)
+
+
+@pytest.mark.parametrize("days", [0.5, 1, 1.5, 2, 3, 4])
+def test_in_the_first_days_there_is_no_matured_figure_or_a_right_one(days: float) -> None:
+    running, accuracy, positives = known(days, rate=10, first=3, mean=1)
+    found = figures(running)
+    assert ("matured_label_ratio" in found) == (days >= 3)
+    if "matured_label_ratio" in found:
+        assert found["matured_label_ratio"]["1",] == pytest.approx(positives, abs=0.015)
+        assert found["matured_accuracy_ratio"][()] == pytest.approx(accuracy, abs=0.015)
+
+
+def test_while_a_class_is_yet_to_come_it_may_be_slow_and_once_a_horizon_has_gone_by_it_is_rare() -> None:
+    arrivals = Arrivals(3, 24 * HOUR)
+    many = np.zeros(500, dtype=np.int32)
+    arrivals.observe(many, np.zeros(500, dtype=np.int64), np.full(500, HOUR))
+    assert arrivals.curves(20 * HOUR) is None
+    assert arrivals.curves(25 * HOUR) is not None
 
 
 def test_the_curves_are_the_laws_the_labels_come_by() -> None:
