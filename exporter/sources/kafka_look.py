@@ -100,7 +100,9 @@ def _await(connection: Connection, servers: Collection[str]) -> None:
     began = time.monotonic()
     while not connection.wait(time.monotonic() + 0.2):
         waited, trouble = time.monotonic() - began, connection.trouble
-        plain = trouble is not None and problems.security(trouble) is not None
+        plain = (
+            trouble is not None and problems.security(trouble) is not None and not getattr(trouble, "waiting", False)
+        )
         if waited > (PLAIN if plain else PATIENCE):
             raise Unreachable(problems.away(servers, trouble=trouble))
 

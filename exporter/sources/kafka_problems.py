@@ -65,7 +65,7 @@ def security(error: Exception) -> tuple[str, str] | None:
     """Problem and remedy, where it is about who is who. No password is in what libraries and brokers say."""
     text = str(error)
     if isinstance(error, NoToken):
-        return (error.args[0], "look at kafka.sasl") if error.args and error.args[0] else None
+        return error.args[0], "look at kafka.sasl"
     if isinstance(error, SaslAuthenticationFailedError):
         return f"the broker refuses the login ({_last(text)})", "look at kafka.sasl, and at the user on the broker"
     if isinstance(error, UnsupportedSaslMechanismError):

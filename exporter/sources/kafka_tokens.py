@@ -31,7 +31,11 @@ LARGEST = 1 << 20  # bytes of an answer
 
 
 class NoToken(KafkaError):  # type: ignore[misc]  # kafka-python has no types
-    """There is none to log in with; the message says why, or is empty where it is under way for the first time."""
+    """There is none to log in with; the message says why. `waiting`: the first one is under way."""
+
+    def __init__(self, why: str, waiting: bool = False) -> None:
+        super().__init__(why)
+        self.waiting = waiting
 
 
 class Tokens(Protocol):
@@ -100,7 +104,7 @@ class FetchedTokens:
             self._thread.start()
         if self._token and time.monotonic() < self._until:
             return self._token
-        raise NoToken(self._problem)
+        raise NoToken(self._problem or f"no token from {self._sasl.token_url} yet", waiting=not self._problem)
 
     def _run(self) -> None:
         failures = 0

@@ -315,6 +315,9 @@ def test_a_silent_provider_keeps_no_poll_waiting_and_its_answer_is_used(ways: Wa
         source.poll(0.1)
         longest = max(longest, time.monotonic() - before)
     assert longest < 1.0
+    while not source.problems():
+        source.poll(0.1)
+    assert f"no token from {ways.identity.token_url} yet; look at kafka.sasl" in source.problems()[0]
     ways.identity.silent.set()
     read(source)
     source.close()

@@ -4,7 +4,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from exporter.config import load_web
+import yaml
+
+from exporter.config import Kafka, WebFile, load_web
 from exporter.web import Rules
 from tests.services.authority import Authority
 from tests.services.prometheus import StartPrometheus
@@ -70,3 +72,15 @@ def test_prometheus_scrapes_with_a_certificate_and_a_password(tmp_path: Path, pr
         [(_, value)] = server.wait_for("model_score")
         assert value == 1
         assert server.query("up") == server.query("up == 1")
+
+
+def test_the_settings_on_the_page_about_security_are_accepted() -> None:
+    page = (EXAMPLE.parent / "docs/security.md").read_text()
+    found = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)]
+    [tls] = [one for one in found if "tls_server_config" in one]
+    [kafka] = [one["kafka"] for one in found if "kafka" in one]
+    WebFile.model_validate(tls)
+    Kafka.model_validate(kafka)
+    for row in re.findall(r"`(sasl: \{.*?\})`", page):
+        written = yaml.safe_load(row.replace("https://…", "https://idp.example").replace("…", "a"))
+        Kafka.model_validate(kafka | written)

@@ -1,7 +1,9 @@
 """web-config.yaml through the command line: `check` says what is wrong with it, `run` serves by it and follows it."""
 
 import signal
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import bcrypt
@@ -63,8 +65,16 @@ def test_check_reads_the_file_and_the_certificates_it_names(world: World) -> Non
 class Secured(Sidecar):
     """Asked over TLS with a password."""
 
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def folder(self) -> Path:
+        return self._config.parent
+
     def answer(self, path: str, method: str = "GET") -> httpx.Response:
-        context = client_context(self._config.parent / "ca.pem")
+        context = client_context(self.folder / "ca.pem")
         with httpx.Client(verify=context, auth=AUTH, timeout=20, trust_env=False) as client:
             try:
                 return client.request(method, f"https://127.0.0.1:{self._port}{path}")
@@ -102,6 +112,15 @@ def test_the_process_serves_by_the_file_and_follows_it(world: World, sidecar: Se
     assert sidecar.end(signal.SIGTERM) == 0
 
 
+def test_run_leaves_at_once_where_the_file_is_wrong(world: World) -> None:
+    (world.folder / "web-config.yaml").write_text("basic_auth_users: {a: geheim}")
+    started = Secured(world.config)
+    started.start()
+    assert started.left() == 1
+    assert "web-config.yaml: basic_auth_users.a: is no bcrypt hash of a password; make one with: " in started.log
+    assert "geheim" not in started.log
+
+
 def test_no_secret_is_shown_or_logged(sidecar: Secured) -> None:
     shown = sidecar.answer("/config")
     assert shown.status_code == 200
@@ -109,3 +128,15 @@ def test_no_secret_is_shown_or_logged(sidecar: Secured) -> None:
     for text in (shown.text, sidecar.get("/").decode(), sidecar.get("/metrics").decode(), sidecar.log):
         assert "geheim" not in text
         assert "$2b$" not in text
+
+
+def test_clients_that_are_silent_or_half_way_do_not_keep_it_from_leaving(sidecar: Secured) -> None:
+    with ExitStack() as stack:
+        for first in (b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n") * 20:
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", sidecar.port), 5))
+            client.sendall(first)
+        within = stack.enter_context(socket.create_connection(("127.0.0.1", sidecar.port), 5))
+        context = client_context(sidecar.folder / "ca.pem")
+        secured = stack.enter_context(context.wrap_socket(within, server_hostname="localhost"))
+        secured.sendall(b"GET /metrics HTTP/1.1\r\n")
+        assert sidecar.end(signal.SIGTERM) == 0
