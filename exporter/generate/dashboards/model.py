@@ -249,6 +249,27 @@ def _outputs() -> Row:
                 width=8,
                 low=0.0,
             ),
+            Lines(
+                "How far the output moved",
+                "Distances from the reference, from 0, the same, to 1, nothing in common; Wasserstein in its "
+                "deviations.",
+                NUMBER,
+                (
+                    Query(_OUTPUT.of("model_output_total_variation_distance"), "total variation"),
+                    Query(_OUTPUT.of("model_output_jensen_shannon_distance"), "Jensen-Shannon"),
+                    Query(_OUTPUT.of("model_output_hellinger_distance"), "Hellinger"),
+                    Query(_OUTPUT.of("model_output_kolmogorov_smirnov_statistic"), "Kolmogorov-Smirnov"),
+                    Query(_OUTPUT.of("model_output_wasserstein_distance"), "Wasserstein"),
+                ),
+                low=0.0,
+            ),
+            Lines(
+                "P-value of the output",
+                "How likely a difference as large is by chance alone. With many rows every difference is significant.",
+                NUMBER,
+                (Query(_OUTPUT.of("model_output_drift_p_value"), "p-value"),),
+                logarithmic=True,
+            ),
         ),
     )
 

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from exporter.generate.dashboards.expressions import Scope
-from exporter.generate.dashboards.panels import COUNT, NUMBER, RATE, SECONDS, SHARE, Column, Lines, Query, Row, table
+from exporter.generate.dashboards.panels import (
+    COUNT,
+    NUMBER,
+    RATE,
+    SECONDS,
+    SHARE,
+    Column,
+    Lines,
+    Query,
+    Row,
+    Table,
+    table,
+)
 
 
 def classification(one: Scope) -> Row:
@@ -41,11 +53,14 @@ def classification(one: Scope) -> Row:
                     Column("Label", "class"),
                     Column("Predicted", "predicted"),
                     Column("Rows", expr=one.of("model_confusion_rows"), unit=COUNT),
+                    Column("In the reference", expr=one.of("model_reference_confusion_rows"), unit=COUNT),
                 ),
                 "Label",
                 width=8,
                 height=10,
             ),
+            _figures(one),
+            _by_class(one),
             Lines(
                 "Precision",
                 "Share of a class's predictions that were right; dashed the reference's.",
@@ -110,6 +125,54 @@ def classification(one: Scope) -> Row:
             ),
         ),
         task="classification",
+    )
+
+
+# What follows `model_`, and the title of the column.
+_WAYS = (("", "Labelled"), ("matured_", "Corrected"), ("estimated_", "Estimated"), ("reference_", "Reference"))
+
+
+def _figures(one: Scope) -> Table:
+    """A row for each figure over all classes; a label that only this table has tells them apart."""
+
+    def column(way: str) -> str:
+        named = (
+            f'label_replace({one.of(f"model_{way}{name}")}, "figure", "{figure}", "", "")'
+            for name, figure in (
+                ("accuracy_ratio", "Accuracy"),
+                ("macro_precision_ratio", "Macro precision"),
+                ("macro_recall_ratio", "Macro recall"),
+                ("macro_f1_ratio", "Macro F1"),
+            )
+        )
+        return f"max by (figure) ({' or '.join(named)})"
+
+    return table(
+        "Figures",
+        "By the labels that came; corrected for those still on their way; estimated from scores alone; and in the "
+        "reference.",
+        (
+            Column("Figure", "figure"),
+            *(Column(title, expr=column(way), unit=SHARE, decimals=1) for way, title in _WAYS),
+        ),
+        "Figure",
+        width=10,
+    )
+
+
+def _by_class(one: Scope) -> Table:
+    columns = (
+        Column(f"{figure}{after}", expr=one.of(f"model_{way}{figure.lower()}_ratio"), unit=SHARE, decimals=1)
+        for figure in ("Precision", "Recall", "F1")
+        for way, after in (("", ""), ("matured_", ", corrected"), ("estimated_", ", estimated"))
+    )
+    return table(
+        "By class",
+        "Precision is the share of a class's predictions that were right, recall the share of its labels that were "
+        "found.",
+        (Column("Class", "class"), *columns),
+        "Class",
+        width=14,
     )
 
 
