@@ -107,9 +107,21 @@ def secured(tmp_path_factory: pytest.TempPathFactory, identity: Provider) -> Ite
     subprocess.run([ROOT / "scripts" / "kafka-jars.sh"], check=True)
     if not CACHE.exists():
         need("mvn", "maven")
-    broker = SecuredKafka(tmp_path_factory.mktemp("secured"), CACHE, identity)
+    broker = _started(tmp_path_factory, identity)
     try:
-        broker.start()
         yield broker
     finally:
         broker.kill()
+
+
+def _started(tmp_path_factory: pytest.TempPathFactory, identity: Provider, attempts: int = 3) -> SecuredKafka:
+    """One of its ten ports may be somebody else's by the time it starts."""
+    broker = SecuredKafka(tmp_path_factory.mktemp("secured"), CACHE, identity)
+    try:
+        broker.start()
+    except pytest.fail.Exception:
+        broker.kill()
+        if attempts == 1:
+            raise
+        return _started(tmp_path_factory, identity, attempts - 1)
+    return broker

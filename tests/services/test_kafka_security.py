@@ -241,7 +241,7 @@ def test_the_process_tells_a_refused_login_once_without_the_password_and_goes_on
     try:
         refusal = "the broker refuses the login"
         sidecar.until(lambda: refusal in sidecar.get("/").decode())
-        time.sleep(4)  # it tries again and again
+        time.sleep(3)  # it tries again and again
         assert sidecar.log.count(refusal) == 1
         shown = [sidecar.get(path).decode() for path in ("/", "/config", "/metrics")]
         ways.file("password", PASSWORD + "\n")
@@ -335,16 +335,16 @@ def test_a_token_is_kept_and_fetched_anew_before_it_ends_and_the_broker_is_told(
         connect(self, *arguments)
 
     monkeypatch.setattr(Connection, "__init__", counted)
-    ways.identity.lifetime = 5
+    ways.identity.lifetime = 3
     source = KafkaSource(ways.config("OIDC", ways.client()), [TOPIC], 0)
     asked = len(ways.identity.asked)
     read(source)
     began = time.monotonic()
-    while time.monotonic() - began < 10:
+    while time.monotonic() - began < 6:
         source.poll(0.2)
     assert source.problems() == ()
     ways.broker.produce(TOPIC, [b"later"])
     read(source)
     source.close()
-    assert 3 <= len(ways.identity.asked) - asked <= 5, "one each 4 seconds, whatever the broker asks for"
+    assert 3 <= len(ways.identity.asked) - asked <= 5, "one each 2.4 seconds, whatever the broker asks for"
     assert len(connections) == 1
