@@ -44,7 +44,7 @@ def test_the_committed_dashboards_are_what_generate_writes(tmp_path: Path) -> No
     done = CliRunner().invoke(main, ["generate", "dashboards", "-o", str(tmp_path)])
     assert done.exit_code == 0, done.output
     made = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert made == {path.name: path.read_text() for path in FILES}, "drift-exporter generate dashboards"
+    assert made == {path.name: path.read_text() for path in FILES}, "drift-exporter generate dashboards; make chart"
 
 
 def test_there_are_the_four_and_their_names_stay() -> None:
