@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from exporter.config import Config
+from exporter.detectors.pattern import PANES, Pattern
 from exporter.state import MemoryStore
 from exporter.statistics import STATISTICS
 from exporter.versions import Known, References, Versions
@@ -39,11 +42,31 @@ def _series(config: Config, known: Known) -> int:
     windows = sum(len(subjects[s.of].columns) for s in STATISTICS) * len(config.windows)
     histograms = sum(len(h.counts) + 2 for h in known.series.histograms.values())
     reference = len(subjects["quantile"].columns) + len(subjects["category"].columns) + 2 * len(known.schema.features)
-    return windows + histograms + reference + 5
+    return windows + histograms + reference + _scores(known) + 5
+
+
+def _scores(known: Known) -> int:
+    """One a feature with since when and six patterns, one an output, the model's, and what is watched of the labels."""
+    found = len(known.quality.names)
+    if known.scores is not None:
+        columns = known.scores.columns
+        found += columns.features * (2 + len(Pattern)) + len(columns.names) - columns.features
+        found += 1 if columns.features else 0
+    return found
 
 
 def _bytes(known: Known) -> int:
     layout, series = known.series.layout, known.series
     # Each window holds its sum and up to three blocks that still fill, each a count of 8 bytes a bin and a bucket.
     block = 8 * (layout.size + 5 * len(layout.numeric) + _BUCKETS * len(layout.numeric))
-    return 4 * block * len(series.windows)
+    return 4 * block * len(series.windows) + _remembered(known)
+
+
+def _remembered(known: Known) -> int:
+    """Of the scores: the last panes twice, as they are and as a run, and for each slot of the season what follows from
+    its counts (12 numbers a bin)."""
+    if known.scores is None:
+        return 0
+    start = known.scores.columns.start
+    padded = len(start) * int(np.diff(start, append=len(known.comparison.counts)).max())
+    return PANES * 12 * known.series.layout.size + 8 * padded * (12 * known.scores.columns.slots + 50)
