@@ -76,19 +76,25 @@ class ReferencePerformance:
 
 
 @dataclass(frozen=True)
-class ReferenceSeason:
-    """The reference by hours of working days and of the weekend, in `zone`; `weekend`: Monday is 0.
+class SeasonColumn:
+    """`slots`: int64[48, bins.values + 2], a column's value bins, missing and invalid in each slot. How far hours were
+    from the same hours of other weeks, as total variation (detectors/season.py): `ordinary` over all of these bins,
+    `missing` and `invalid` of that share alone."""
 
-    `slots`: column → int64[48, bins.values + 2], over its value bins, missing and invalid; features under their name,
-    outputs in `outputs`. `ordinary`: how far an hour was from the same hours of other weeks (detectors/season.py).
-    """
+    slots: NDArray[np.int64]
+    ordinary: float
+    missing: float
+    invalid: float
+
+
+@dataclass(frozen=True)
+class ReferenceSeason:
+    """The reference by hours of working days and of the weekend, in `zone`; `weekend`: Monday is 0."""
 
     zone: str
     weekend: tuple[int, ...]
-    features: Mapping[str, NDArray[np.int64]]
-    outputs: Mapping[str, NDArray[np.int64]]
-    ordinary: Mapping[str, float]
-    ordinary_outputs: Mapping[str, float]
+    features: Mapping[str, SeasonColumn]
+    outputs: Mapping[str, SeasonColumn]
 
 
 @dataclass(frozen=True)
@@ -189,17 +195,22 @@ def _judged_document(reference: Reference) -> dict[str, Any]:
 def _season_document(season: ReferenceSeason) -> dict[str, Any]:
     """A line a slot, for thousands of counts with a line each would hide the rest of the file."""
 
-    def columns(slots: Mapping[str, NDArray[np.int64]], ordinary: Mapping[str, float]) -> dict[str, Any]:
+    def columns(found: Mapping[str, SeasonColumn]) -> dict[str, Any]:
         return {
-            name: {"ordinary": ordinary[name], "slots": [" ".join(map(str, row)) for row in counts.tolist()]}
-            for name, counts in slots.items()
+            name: {
+                "ordinary": one.ordinary,
+                "missing": one.missing,
+                "invalid": one.invalid,
+                "slots": [" ".join(map(str, row)) for row in one.slots.tolist()],
+            }
+            for name, one in found.items()
         }
 
     return {
         "zone": season.zone,
         "weekend": list(season.weekend),
-        "features": columns(season.features, season.ordinary),
-        "outputs": columns(season.outputs, season.ordinary_outputs),
+        "features": columns(season.features),
+        "outputs": columns(season.outputs),
     }
 
 
@@ -207,21 +218,19 @@ def _season(document: dict[str, Any] | None) -> ReferenceSeason | None:
     if document is None:
         return None
 
-    def slots(columns: dict[str, Any]) -> dict[str, NDArray[np.int64]]:
+    def columns(found: dict[str, Any]) -> dict[str, SeasonColumn]:
         return {
-            name: np.array([list(map(int, row.split())) for row in entry["slots"]], dtype=np.int64)
-            for name, entry in columns.items()
+            name: SeasonColumn(
+                np.array([list(map(int, row.split())) for row in one["slots"]], dtype=np.int64),
+                one["ordinary"],
+                one["missing"],
+                one["invalid"],
+            )
+            for name, one in found.items()
         }
 
-    features, outputs = document["features"], document["outputs"]
-    return ReferenceSeason(
-        document["zone"],
-        tuple(document["weekend"]),
-        slots(features),
-        slots(outputs),
-        {name: entry["ordinary"] for name, entry in features.items()},
-        {name: entry["ordinary"] for name, entry in outputs.items()},
-    )
+    weekend = tuple(document["weekend"])
+    return ReferenceSeason(document["zone"], weekend, columns(document["features"]), columns(document["outputs"]))
 
 
 def _performance(document: dict[str, Any] | None) -> ReferencePerformance | None:

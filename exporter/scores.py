@@ -68,7 +68,8 @@ class Columns:
         self.start = comparison.start
         reference, self.tolerance = _seasonal(comparison, terms)
         self.slots = len(reference)
-        rates = [rate for k, i in enumerate(comparison.compared) for rate in _rates(comparison, i, k)]
+        season = fitting_season(comparison.reference, terms.zone, terms.weekend)
+        rates = [rate for k, i in enumerate(comparison.compared) for rate in _rates(comparison, i, k, season)]
         self._carriers: list[Carrier] = [rate.carrier for rate in rates]
         self._first, self._last = (np.array([rate.places[j] for rate in rates], dtype=np.intp) for j in (0, -1))
         self._two = self._first != self._last
@@ -78,10 +79,10 @@ class Columns:
         shares = (INPUTS, OUTPUTS)
         budgets = [Budget(terms.budget, max(1, int((of == g).sum())), share) for g, share in enumerate(shares)]
         caps = np.array([budget.cap for budget in budgets])[np.maximum(of, 0)]
-        k, m, expected = np.array([[rate.known, rate.rows, rate.expected] for rate in rates], dtype=np.float64).T
+        k, m, expected, usual = np.array([[r.known, r.rows, r.expected, r.usual] for r in rates], dtype=np.float64).T
         self.groups = Groups(
             ShiftDetector(reference, self.start, comparison.ordered, self.tolerance, caps[: len(specs)]),
-            RateDetector(expected / m, bound(k, m, RARE_TOLERANCE), caps[len(specs) :]),
+            RateDetector(expected / m, tolerance_with(usual, bound(k, m, RARE_TOLERANCE)), caps[len(specs) :]),
             owner,
             group,
             budgets,
@@ -113,9 +114,9 @@ def _seasonal(comparison: Comparison, terms: Terms) -> tuple[NDArray[np.int64], 
     if season is None or terms.pane > HOUR:  # a longer pane has many hours in it, and none to be compared with
         return comparison.counts[None], comparison.tolerance
     specs = [comparison.layout.columns[i] for i in comparison.compared]
-    slots = [(season.outputs if spec.output else season.features)[spec.name] for spec in specs]
-    usual = [(season.ordinary_outputs if spec.output else season.ordinary)[spec.name] for spec in specs]
-    return np.concatenate(slots, axis=1), tolerance_with(np.array(usual), comparison.tolerance)
+    columns = [(season.outputs if spec.output else season.features)[spec.name] for spec in specs]
+    usual = np.array([column.ordinary for column in columns])
+    return np.concatenate([column.slots for column in columns], axis=1), tolerance_with(usual, comparison.tolerance)
 
 
 def fitting_season(reference: Reference | None, zone: ZoneInfo, weekend: Collection[int]) -> ReferenceSeason | None:
@@ -127,7 +128,7 @@ def fitting_season(reference: Reference | None, zone: ZoneInfo, weekend: Collect
 
 @dataclass(frozen=True)
 class _Rate:
-    """`known` of `rows` of the reference at most were such, `expected` surely."""
+    """`known` of `rows` of the reference at most were such, `expected` surely; its hours differed by `usual`."""
 
     owner: int
     carrier: Carrier
@@ -135,16 +136,23 @@ class _Rate:
     known: int
     expected: int
     rows: int
+    usual: float = 0.0
 
 
-def _rates(comparison: Comparison, place: int, owner: int) -> Iterator[_Rate]:
+def _rates(comparison: Comparison, place: int, owner: int, season: ReferenceSeason | None) -> Iterator[_Rate]:
     column = comparison.column_reference(place)
     assert column is not None, "only compared columns have scores"
     start, bins = int(comparison.layout.start[place]), comparison.layout.columns[place].bins
     rows = max(1, column.rows)
-    for carrier, code in (("missing", bins.missing), ("invalid", bins.invalid)):
+    spec = comparison.layout.columns[place]
+    hours = None if season is None else (season.outputs if spec.output else season.features)[spec.name]
+    states: tuple[tuple[Carrier, int, float], ...] = (
+        ("missing", bins.missing, hours.missing if hours else 0.0),
+        ("invalid", bins.invalid, hours.invalid if hours else 0.0),
+    )
+    for carrier, code, usual in states:
         count = int(column.counts[code])
-        yield _Rate(owner, carrier, (start + code,), count, count, rows)  # type: ignore[arg-type]
+        yield _Rate(owner, carrier, (start + code,), count, count, rows, usual)
     if isinstance(bins, NumericBins):
         if bins.least is not None:
             yield _Rate(owner, "out of range", (start + bins.below, start + bins.above), 0, 0, rows)

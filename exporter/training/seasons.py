@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from exporter.batch import Column
 from exporter.detectors.season import SLOTS, calendar, ordinary
-from exporter.reference import Reference, ReferenceColumn, ReferenceSeason
+from exporter.reference import Reference, ReferenceColumn, ReferenceSeason, SeasonColumn
 from exporter.training.builder import Key
 
 LEAST = 14 * 24 * 3600 * 10**9
@@ -32,7 +32,7 @@ def seasonal(read: Timed, reference: Reference, zone: ZoneInfo, weekend: Sequenc
     days = calendar(np.array([first, last]), zone, weekend)[1]
     columns = {Key(name): column for name, column in reference.features.items()}
     columns |= {Key(name, output=True): column for name, column in reference.outputs.items() if name != "label"}
-    found: dict[Key, tuple[NDArray[np.int64], float]] = {}
+    found: dict[Key, SeasonColumn] = {}
     hours = 24 * int(days[1] - days[0] + 1)
     keys = list(columns)
     while keys:
@@ -40,15 +40,8 @@ def seasonal(read: Timed, reference: Reference, zone: ZoneInfo, weekend: Sequenc
         while keys and (not some or hours * sum(_size(columns[key]) for key in [*some, keys[0]]) <= MOST_CELLS):
             some.append(keys.pop(0))
         found |= _counted(read, {key: columns[key] for key in some}, zone, weekend, int(days[0]), hours)
-    of = {output: {key.name: value for key, value in found.items() if key.output == output} for output in (False, True)}
-    season = ReferenceSeason(
-        zone.key,
-        tuple(weekend),
-        {name: slots for name, (slots, _) in of[False].items()},
-        {name: slots for name, (slots, _) in of[True].items()},
-        {name: share for name, (_, share) in of[False].items()},
-        {name: share for name, (_, share) in of[True].items()},
-    )
+    of = {output: {key.name: one for key, one in found.items() if key.output == output} for output in (False, True)}
+    season = ReferenceSeason(zone.key, tuple(weekend), of[False], of[True])
     return replace(reference, season=season, fingerprint="")
 
 
@@ -63,7 +56,7 @@ def _counted(
     weekend: Sequence[int],
     first: int,
     hours: int,
-) -> dict[Key, tuple[NDArray[np.int64], float]]:
+) -> dict[Key, SeasonColumn]:
     counts = {key: np.zeros((hours, _size(column)), dtype=np.int64) for key, column in columns.items()}
     slot_of = np.full(hours, -1, dtype=np.intp)
     for times, cells in read(list(columns)):
@@ -83,6 +76,13 @@ def _counted(
     for key, own in counts.items():
         by_slot = np.zeros((SLOTS, own.shape[1]), dtype=np.int64)
         np.add.at(by_slot, slot_of[met], own[met])
-        share = ordinary(own[met], slot_of[met], first + met // 24, np.zeros(1, dtype=np.intp))
-        found[key] = (by_slot, round(float(share[0]), 6))
+        bins = columns[key].bins
+
+        def usual(hours: NDArray[np.int64]) -> float:
+            return round(float(ordinary(hours, slot_of[met], first + met // 24, np.zeros(1, dtype=np.intp))[0]), 6)
+
+        def apart(code: int, hours: NDArray[np.int64] = own[met]) -> float:
+            return usual(np.column_stack([hours[:, code], hours.sum(axis=1) - hours[:, code]]))
+
+        found[key] = SeasonColumn(by_slot, usual(own[met]), apart(bins.missing), apart(bins.invalid))
     return found

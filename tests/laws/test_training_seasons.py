@@ -42,28 +42,39 @@ def test_each_hour_of_working_days_and_of_the_weekend_has_its_own_counts(tmp_pat
     season = reference.season
     assert season is not None
     assert (season.zone, season.weekend) == ("UTC", (5, 6))
-    by_slot = season.features["x"].sum(axis=1)
+    by_slot = season.features["x"].slots.sum(axis=1)
     assert {slot: n for slot, n in enumerate(by_slot.tolist()) if n} == {2: 600, 14: 600, 26: 240, 38: 240}
-    np.testing.assert_array_equal(season.features["x"].sum(axis=0), reference.features["x"].counts[:-2])
+    np.testing.assert_array_equal(season.features["x"].slots.sum(axis=0), reference.features["x"].counts[:-2])
     blue = list(reference.features["colour"].bins.categories).index("blue")
-    assert season.features["colour"][:24, blue].sum() == 0
-    assert season.features["colour"][24:, blue].sum() == 240
+    assert season.features["colour"].slots[:24, blue].sum() == 0
+    assert season.features["colour"].slots[24:, blue].sum() == 240
     assert set(season.outputs) == {"score", "prediction"}
 
 
 def test_hours_that_repeat_every_week_are_ordinary_only_in_their_own_slot(tmp_path: Path) -> None:
     season = built(tmp_path, rows(28)).season
     assert season is not None
-    assert season.ordinary["x"] == 0
+    assert season.features["x"].ordinary == 0
     # Saturdays are red and Sundays blue: in their slots that is ordinary.
-    assert 0.4 < season.ordinary["colour"] < 0.6
+    assert 0.4 < season.features["colour"].ordinary < 0.6
+
+
+def test_values_that_are_missing_for_a_day_now_and_then_are_ordinary_as_such(tmp_path: Path) -> None:
+    table = rows(42)
+    for row in table:
+        if str(row["timestamp"])[8:10] in ("03", "17"):
+            row["x"] = None
+    season = built(tmp_path, table).season
+    assert season is not None
+    assert season.features["x"].missing > 0.8
+    assert (season.features["x"].invalid, season.features["colour"].missing) == (0, 0)
 
 
 def test_the_hours_are_those_of_the_models_own_clock(tmp_path: Path) -> None:
     season = built(tmp_path, rows(28), timezone="America/New_York", weekend=["friday"]).season
     assert season is not None
     assert (season.zone, season.weekend) == ("America/New_York", (4,))
-    met = np.flatnonzero(season.features["x"].sum(axis=1)).tolist()
+    met = np.flatnonzero(season.features["x"].slots.sum(axis=1)).tolist()
     assert met == [9, 21, 33, 45]
     assert ZoneInfo(season.zone)
 
@@ -79,7 +90,7 @@ def test_rows_without_a_time_count_in_no_slot(tmp_path: Path) -> None:
         row["timestamp"] = None
     season = built(tmp_path, table).season
     assert season is not None
-    assert season.features["x"].sum() == len(table) - len(table[::7])
+    assert season.features["x"].slots.sum() == len(table) - len(table[::7])
 
 
 def test_the_file_keeps_it_the_same_rows_give_the_same_bytes_and_it_stays_small(tmp_path: Path) -> None:
@@ -90,7 +101,7 @@ def test_the_file_keeps_it_the_same_rows_give_the_same_bytes_and_it_stays_small(
     assert again.dump() == reference.dump()
     assert again.season is not None
     assert reference.season is not None
-    np.testing.assert_array_equal(again.season.features["x"], reference.season.features["x"])
+    np.testing.assert_array_equal(again.season.features["x"].slots, reference.season.features["x"].slots)
     assert reference.dump().count(b"\n") < 800
 
 
