@@ -197,7 +197,7 @@ def of_errors(labelled: Labelled) -> Iterator[Readings]:
     if not n:
         return
     means, deviations = labelled.moments
-    squares = float(deviations[ERROR] ** 2 + means[ERROR] ** 2)
+    squares = labelled.judged.moments.mean_square(ERROR)
     yield _one("model_mean_absolute_error", float(means[ABSOLUTE_ERROR]))
     yield _one("model_root_mean_squared_error", float(np.sqrt(squares)))
     yield _one("model_mean_error", float(means[ERROR]))

@@ -129,6 +129,19 @@ class Moments:
                 means[column], deviations[column] = self._of_column(column, n, rows[column])
         return means, deviations
 
+    def mean_square(self, column: int) -> float:
+        """Of a column around 0: the mean of its squares, NaN where no value was valid. A deviation, from which the mean
+        was taken away, keeps fewer digits."""
+        n = int(self.n[column])
+        if not n:
+            return np.nan
+        coarse, fine = self.sums[column, 2:].tolist()
+        squares = (coarse << _CARRY_BITS) + fine + self.far.get(column, (0, 0))[1]
+        try:
+            return ldexp(squares / (n << FRACTION_BITS), 2 * int(self.scale.exponent[column]))
+        except OverflowError:
+            return np.nan
+
     def _of_column(self, column: int, n: int, row: list[int]) -> tuple[float, float]:
         far, far_squares = self.far.get(column, (0, 0))
         total = (row[0] << _CARRY_BITS) + row[1] + far
