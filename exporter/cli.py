@@ -472,6 +472,23 @@ def generate_dashboards(config_path: Path | None, out: Path, log_level: str, log
         refuse(f"{error.filename or out}: cannot be written ({error.strerror}); check the folder and its permissions")
 
 
+@generate.command("rules")
+@click.option("--config", "--config.file", "config_path", type=_PATH, help="Severities, labels and rules of this one.")
+@click.option("-o", "out", type=_PATH, default=Path("prometheus"), show_default=True, help="The folder to write to.")
+@common
+def generate_rules(config_path: Path | None, out: Path, log_level: str, log_format: log.Format) -> None:
+    """Rules for Prometheus, recording and alerting, and their tests for promtool."""
+    from exporter.generate.rules.files import write
+
+    log.set_up(log_level, log_format)
+    config = read_config(config_path, "read") if config_path else None
+    try:
+        for path in write(out, config):
+            click.echo(str(path))
+    except OSError as error:
+        refuse(f"{error.filename or out}: cannot be written ({error.strerror}); check the folder and its permissions")
+
+
 @main.command()
 @click.option("--exit", "leave", is_flag=True, help="End when the year is over.")
 @click.option("--cache", type=_PATH, default=Path(".cache"), show_default=True, help="Where the files are kept.")

@@ -4,7 +4,7 @@ The file's text becomes plain data in `document`, is overridden from the environ
 sections (`root` is the whole file), and what they refuse is put into plain words by `explain`.
 """
 
-from exporter.config.alerts import Alerts, Rule
+from exporter.config.alerts import Alerts, Rule, reference_of
 from exporter.config.errors import ConfigError, ConfigErrors
 from exporter.config.kafka import Kafka, Sasl, Tls
 from exporter.config.loading import load, load_web
@@ -52,4 +52,5 @@ __all__ = [
     "default_positive",
     "load",
     "load_web",
+    "reference_of",
 ]

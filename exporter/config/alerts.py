@@ -11,6 +11,8 @@ from exporter.config.model import LABEL_NAME
 from exporter.config.section import Length, Name, Section, Severity, Tolerance, Wait
 from exporter.config.values import Duration
 
+Bound = Annotated[float, Strict()]
+Change = Annotated[float, Strict(), Field(ge=0)]
 FIND_METRICS = "docs/metrics.md lists them"
 
 
@@ -22,11 +24,15 @@ class Rule(Section):
     metric: Name
     """One of docs/metrics.md."""
     window: Name | None = None
-    """Which window's value, where the metric has windows; without it each one's."""
-    below: Annotated[float, Strict()] | None = None
+    """Which window's value, without it each one's; of a counter, how much it rose within, without it in 1h."""
+    below: Bound | None = None
     """Fires while the value is below this."""
-    above: Annotated[float, Strict()] | None = None
-    """Fires while the value is above this; a rule has one of the two."""
+    above: Bound | None = None
+    """Fires while the value is above this."""
+    falls: Change | None = None
+    """Fires while the value is more than this below the reference's."""
+    rises: Change | None = None
+    """Fires while the value is more than this above the reference's; a rule has one of the four."""
     for_: Annotated[Wait, Field(alias="for")] = Duration.parse("10m")
     """For how long before it fires."""
     severity: Severity = "ticket"
@@ -44,23 +50,64 @@ class Rule(Section):
     def _published(cls, metric: str) -> str:
         if metric not in METRICS:
             raise refusal(f"{shown(metric)} is no metric", near(metric, METRICS, otherwise=FIND_METRICS))
+        if METRICS[metric].kind == "histogram":
+            raise refusal(f"{metric} is a histogram, which has no one value", "choose a counter or gauge")
         return metric
 
     @field_validator("window")
     @classmethod
     def _where_the_metric_has_one(cls, window: str | None, info: ValidationInfo) -> str | None:
         metric = METRICS.get(info.data.get("metric", ""))
-        if window is not None and metric is not None and "window" not in metric.labels:
+        if window is not None and metric is not None and metric.kind != "counter" and "window" not in metric.labels:
             raise refusal(f"{metric.name} has no windows", "remove it, or choose a metric that has")
         return window
 
-    @field_validator("above")
+    @field_validator("falls", "rises")
     @classmethod
-    def _one_bound(cls, above: float | None, info: ValidationInfo) -> float | None:
-        if "below" in info.data and (above is None) == (info.data["below"] is None):
-            found = "neither below nor above" if above is None else "both below and above"
-            raise refusal(f"the rule has {found}", "write one of the two")
-        return above
+    def _where_the_reference_has_it(cls, change: float | None, info: ValidationInfo) -> float | None:
+        metric = info.data.get("metric")
+        if change is not None and metric is not None and reference_of(metric) is None:
+            raise refusal(f"the reference has no {metric}", "write below or above, or choose another metric")
+        return change
+
+    @field_validator("rises")
+    @classmethod
+    def _one_bound(cls, rises: float | None, info: ValidationInfo) -> float | None:
+        if not {"below", "above", "falls"} <= info.data.keys():
+            return rises  # one of them is wrong by itself
+        given = [name for name in ("below", "above", "falls") if info.data[name] is not None]
+        given += ["rises"] if rises is not None else []
+        if not given:
+            raise refusal("the rule has no bound", "write one of below, above, falls, rises")
+        if len(given) > 1:
+            raise refusal(f"the rule has {' and '.join(given)}", "write one of them")
+        return rises
+
+    @property
+    def change(self) -> bool:
+        """Whether the bound is on the difference from the reference."""
+        return self.falls is not None or self.rises is not None
+
+    @property
+    def less(self) -> bool:
+        """Whether it fires below the bound."""
+        return self.below is not None or self.falls is not None
+
+    @property
+    def bound(self) -> float:
+        """Of the value, or of its difference from the reference's."""
+        if self.falls is not None:
+            return -self.falls
+        return next(bound for bound in (self.below, self.above, self.rises) if bound is not None)
+
+
+def reference_of(metric: str) -> str | None:
+    """The metric that says the same of the reference, if there is one."""
+    for prefix in ("model_estimated_", "model_matured_", "model_slice_", "model_"):
+        if metric.startswith(prefix):
+            found = f"model_reference_{metric.removeprefix(prefix)}"
+            return found if found in METRICS else None
+    return None
 
 
 class Alerts(Section):

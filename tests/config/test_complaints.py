@@ -200,11 +200,23 @@ def test_a_regression_has_no_classes(folder: Folder, lines: str, complaint: str)
         ),
         (
             "alerts: {rules: [{name: A, metric: model_window_rows}]}",
-            "alerts.rules[0].above: the rule has neither below nor above",
+            "alerts.rules[0].rises: the rule has no bound; write one of below, above, falls, rises",
         ),
         (
             "alerts: {rules: [{name: A, metric: model_window_rows, below: 1, above: 2}]}",
-            "alerts.rules[0].above: the rule has both below and above; ",
+            "alerts.rules[0].rises: the rule has below and above; write one of them",
+        ),
+        (
+            "alerts: {rules: [{name: A, metric: model_window_rows, falls: 1}]}",
+            "alerts.rules[0].falls: the reference has no model_window_rows; ",
+        ),
+        (
+            "alerts: {rules: [{name: A, metric: model_accuracy_ratio, falls: -1}]}",
+            "alerts.rules[0].falls: ",
+        ),
+        (
+            "alerts: {rules: [{name: A, metric: model_output_value, above: 1}]}",
+            "alerts.rules[0].metric: model_output_value is a histogram, which has no one value; ",
         ),
         (
             "alerts: {rules: [{name: A, metric: model_window_row, above: 2}]}",
@@ -215,8 +227,8 @@ def test_a_regression_has_no_classes(folder: Folder, lines: str, complaint: str)
             "alerts.rules[0].window: '3h' is not one of the windows; ",
         ),
         (
-            "alerts: {rules: [{name: A, metric: model_predictions_total, above: 2, window: 1h}]}",
-            "alerts.rules[0].window: model_predictions_total has no windows; ",
+            "alerts: {rules: [{name: A, metric: model_drift_score, above: 2, window: 1h}]}",
+            "alerts.rules[0].window: model_drift_score has no windows; ",
         ),
         (
             "alerts: {rules: [{name: a b, metric: model_window_rows, above: 2}]}",
