@@ -11,10 +11,11 @@ SERVICES = (
     "secured",
     "helm",
     "compose",
+    "alertmanager",
 )  # kafka takes a helper of prometheus
-pytest_plugins = [
-    f"tests.services.{name}" for name in ("browser", "prometheus", "promtool", "kafka", "secured_kafka", "go_tools")
-]
+# Prometheus first: the others take a helper of it.
+PLUGINS = ("browser", "prometheus", "alertmanager", "promtool", "kafka", "secured_kafka", "go_tools")
+pytest_plugins = [f"tests.services.{name}" for name in PLUGINS]
 
 # The database and the shared cores make single examples slow at times, which says nothing about the code.
 hypothesis.settings.register_profile("here", deadline=None, print_blob=True)

@@ -68,14 +68,19 @@ StartPrometheus = Callable[..., Prometheus]
 def prometheus(tmp_path: Path) -> Iterator[StartPrometheus]:
     """`prometheus(["127.0.0.1:9877"])` starts a server that scrapes that /metrics five times a second.
 
-    `data`: a folder with blocks of the past that it has too. `flags`: more words for its command line.
-    `how`: more of the job, such as `tls_config`.
+    `data`: a folder with blocks of the past that it has too. `flags`: more words for its command line. `rules`: a file
+    of rules, whose alerts go to `alertmanager`, an address. `how`: more of the job, such as `tls_config`.
     """
     program = need("prometheus", "prometheus")
     with ExitStack() as at_the_end:
 
         def start(
-            targets: list[str], data: Path | None = None, flags: Sequence[str] = (), how: Mapping[str, object] = {}
+            targets: list[str],
+            data: Path | None = None,
+            flags: Sequence[str] = (),
+            rules: Path | None = None,
+            alertmanager: str = "",
+            how: Mapping[str, object] = {},
         ) -> Prometheus:
             folder = tmp_path / "prometheus"
             folder.mkdir()
@@ -83,7 +88,11 @@ def prometheus(tmp_path: Path) -> Iterator[StartPrometheus]:
             # JSON is YAML, and needs no care with quotes.
             job = {"job_name": "test", "static_configs": [{"targets": targets}], **how}
             fast = {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "200ms"}
-            config.write_text(json.dumps({"global": fast, "scrape_configs": [job]}))
+            document: dict[str, Any] = {"global": fast, "scrape_configs": [job]}
+            if rules is not None:
+                document["rule_files"] = [str(rules)]
+                document["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
+            config.write_text(json.dumps(document))
             address = f"127.0.0.1:{free_port()}"
             log = folder / "log"
             process = subprocess.Popen(

@@ -42,6 +42,11 @@ class Sidecar:
             )
 
     @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
     def log(self) -> str:
         return self._log.read_text()
 
