@@ -92,20 +92,20 @@ class Mixture:
         `log_e`: [T, J, K] of each bet; `betting`: [T], in the others R stays as it is; `calm`: [T, K], those that keep
         no bet above 1; `panes`: [T], their numbers.
         """
+        most = np.where(calm, 1.0, self._cap)[:, None]
+        after = np.empty(log_e.shape)
+        r = self.r
         with np.errstate(over="ignore"):  # an infinite e-value is capped like a large one
             e = np.exp(log_e)
-        most = np.where(calm, 1.0, self._cap)[:, None]
-        after = np.empty(e.shape)
-        r = self.r
-        for t, bets in enumerate(betting.tolist()):
-            grown = after[t]
-            if bets:
-                np.add(r, 1.0, out=grown)
-                grown *= e[t]
-                np.minimum(grown, most[t], out=grown)
-            else:
-                np.minimum(r, most[t], out=grown)
-            r = grown
+            for t, bets in enumerate(betting.tolist()):
+                grown = after[t]
+                if bets:
+                    np.add(r, 1.0, out=grown)
+                    grown *= e[t]
+                    np.minimum(grown, most[t], out=grown)
+                else:
+                    np.minimum(r, most[t], out=grown)
+                r = grown
         self.r = r.copy()
         total = self._total(after)
         low = total <= 1.0

@@ -301,6 +301,14 @@ def test_the_score_falls_below_the_line_once_the_shift_is_over() -> None:
     assert judge(d.log_r, d.effect, BUDGET.log_a0).scores[0] < 0.5
 
 
+def test_a_million_rows_a_pane_are_neither_too_much_evidence_nor_too_little() -> None:
+    d = detector(NUMBERS)
+    for pane, x in enumerate(stream((NUMBERS,), 40, rows=1_000_000, seed=2, deviations=1.0, since=20)):
+        feed(d, x, pane)
+        assert (judge(d.log_r, d.effect, BUDGET.log_a0).scores[0] > 1) == (pane >= 21), pane
+    assert np.isfinite(d.log_r).all()
+
+
 def test_clumped_events_are_seen_to_be_clumped() -> None:
     d = detector(NUMBERS)
     for pane, x in enumerate(stream((NUMBERS,), 400, rows=40, seed=4)):
