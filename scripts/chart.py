@@ -158,8 +158,7 @@ def readme() -> str:
 def copies() -> dict[Path, Path]:
     """Each generated file of the chart, and what it is a copy of."""
     found = {CHART / "files/dashboards" / path.name: path for path in sorted((ROOT / "grafana").glob("*.json"))}
-    rules = ROOT / "prometheus/rules.yaml"
-    return found | ({CHART / "files/rules.yaml": rules} if rules.exists() else {})
+    return found | {CHART / "files/rules.yaml": ROOT / "prometheus/rules.yaml"}
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
-import pytest
 import yaml
 
 from tests.services.go_tools import Helm
@@ -19,11 +18,6 @@ GOLDEN = Path(__file__).parent / "golden"
 VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
 
 Manifest = dict[str, Any]
-
-GENERATED = pytest.mark.skipif(
-    not (ROOT / "prometheus/rules.yaml").exists() or not [*ROOT.glob("grafana/*.json")],
-    reason="rules and dashboards are under way",
-)
 
 
 @cache

@@ -14,7 +14,7 @@ import yaml
 
 from exporter.config import load
 from scripts import chart
-from tests.deploy.manifests import CHART, GENERATED, GOLDEN, ROOT, VALUES, Manifest, golden, only, refused, rendered
+from tests.deploy.manifests import CHART, GOLDEN, ROOT, VALUES, Manifest, golden, only, refused, rendered
 from tests.services.go_tools import Helm
 
 DEFAULT, EPHEMERAL = CHART / "ci/default-values.yaml", CHART / "ci/ephemeral-values.yaml"
@@ -226,7 +226,6 @@ def test_secrets_come_as_files_and_never_as_values(helm: Helm) -> None:
     }
 
 
-@GENERATED
 def test_alerts_can_be_left_out_by_name_and_the_others_are_the_generated_ones(helm: Helm) -> None:
     def alerts(groups: list[dict[str, Any]]) -> list[str]:
         return [rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule]
@@ -241,7 +240,6 @@ def test_alerts_can_be_left_out_by_name_and_the_others_are_the_generated_ones(he
     assert alerts(fewer) == others
 
 
-@GENERATED
 def test_dashboards_reach_grafana_as_they_are_and_fit_into_configmaps(helm: Helm) -> None:
     manifests = rendered(helm, "-f", DEFAULT, "--set", "dashboards.enabled=true")
     found = {}

@@ -16,7 +16,7 @@ import yaml
 
 from exporter.config import load
 from exporter.demo.prepare import CONFIG
-from tests.deploy.manifests import CHART, GENERATED, ROOT
+from tests.deploy.manifests import CHART, ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 BIN = Path(sys.executable).parent
@@ -110,7 +110,6 @@ def composed(compose: Path) -> dict[str, Any]:
     return found
 
 
-@GENERATED
 def test_compose_understands_it_and_everything_it_mounts_is_there(compose: Path) -> None:
     services = composed(compose)["services"]
     assert services.keys() == {"kafka", "flights", "exporter", "prometheus", "alertmanager", "grafana"}
@@ -141,7 +140,6 @@ def test_the_exporter_of_compose_reads_what_its_producer_writes(compose: Path, t
     assert str(found.web.listen) == ":9877"
 
 
-@GENERATED
 def test_prometheus_of_compose_scrapes_it_loads_the_rules_and_tells_alertmanager(compose: Path) -> None:
     services = composed(compose)["services"]
     config = yaml.safe_load((ROOT / "deploy/prometheus.yaml").read_text())
@@ -156,7 +154,6 @@ def test_prometheus_of_compose_scrapes_it_loads_the_rules_and_tells_alertmanager
         assert (Path(mounted[folder]) / file).exists()
 
 
-@GENERATED
 def test_grafana_of_compose_finds_datasource_and_dashboards(compose: Path) -> None:
     grafana = composed(compose)["services"]["grafana"]
     mounted = {volume["target"]: Path(volume["source"]) for volume in grafana["volumes"]}
