@@ -27,6 +27,7 @@ topics:
 models:
   m: {{task: regression, reference: m.reference.json}}
 windows: [1h]
+evaluate_every: 1s
 web: {{config_file: web-config.yaml, admin: true}}
 """
 AUTH = ("prometheus", "right")

@@ -14,7 +14,7 @@ from tests.services.authority import Authority
 from tests.web.served import METRICS, Served, client_context, served, until
 
 CLIENTS = 200
-QUICK = 1.0  # seconds; alone it takes 10 ms, and this machine may be busy
+QUICK = 4.0  # seconds; alone it takes 10 ms, and this machine may be busy: who had to wait would wait for 10 s
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def test_clients_that_ask_and_do_not_read_delay_no_scrape_and_cost_no_memory() -
             for _ in range(3):
                 started = time.monotonic()
                 assert len(here.get(headers={"Accept-Encoding": "gzip"}).content) == len(LARGE)
-                assert time.monotonic() - started < 3 * QUICK
+                assert time.monotonic() - started < QUICK
             assert resident() - before < 100 << 20  # all copies together would be 700 MB
 
 
