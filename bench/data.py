@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from exporter.batch import Column, Numbers, Texts
 from exporter.reference import Reference
 
-MODEL, VERSION, TOPIC = "m", "1", "predictions"
+MODEL, VERSION, TOPIC, LABELS = "m", "1", "predictions", "labels"
+LABELLED = {TOPIC: {"role": "predictions"}, LABELS: {"role": "labels"}}
 PARTITIONS = 4
 SECOND = 1_000_000_000
 _DIGITS = 4  # of a number in an event
@@ -114,6 +115,14 @@ def events(tails: Sequence[bytes], count: int, first: int, per_second: int) -> I
     step = SECOND // per_second
     for i in range(count):
         yield head(first + i * step) + tails[i % len(tails)]
+
+
+def predictions(tails: Sequence[bytes], count: int, first: int, per_second: int) -> Iterator[bytes]:
+    """The same, each with an id of its own, as those are that wait for a label."""
+    step = SECOND // per_second
+    rests = [tail.split(b'"', 4)[4] for tail in tails]  # what follows the id
+    for i in range(count):
+        yield head(first + i * step) + b',"prediction_id":"2024-%012d"' % i + rests[i % len(rests)]
 
 
 def write(folder: Path, world: World, servers: str = "localhost:9092", **changes: object) -> Path:

@@ -4,34 +4,25 @@ the longest stop is when they expire."""
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from bench.data import MODEL, SECOND, TOPIC, VERSION, World, head, write
+from bench.data import LABELLED, LABELS, MODEL, SECOND, TOPIC, VERSION, World, head, predictions, write
 from bench.report import Figure, Section
 from bench.sidecar import resident
 from bench.turns import turn
 
 MB = float(1 << 20)
-LABELS = "labels"
-TOPICS = {TOPIC: {"role": "predictions"}, LABELS: {"role": "labels"}}
 # As small as a model's events are where labels are many: what is measured is the join, not features.
 WORLD = World(8, 2)
 START = 1_700_000_000 * SECOND
 PER_SECOND = 500  # predictions of one second of event time
 DELAY = 600 * SECOND  # of labels, on average
 TAILS = 5_000
-
-
-def predictions(tails: Sequence[bytes], count: int, first: int = START) -> Iterator[bytes]:
-    """Each with an id of its own."""
-    pieces = [tail.split(b'"', 4)[4] for tail in tails]  # what follows the id
-    for i in range(count):
-        yield head(first + i * SECOND // PER_SECOND) + b',"prediction_id":"2024-%012d"' % i + pieces[i % len(pieces)]
 
 
 def label(i: int, time_: int) -> bytes:
@@ -57,7 +48,7 @@ def joined(config_path: str, state: str, folder: str, count: int) -> tuple[float
     from exporter.sources.files import FileSource
 
     config = load(Path(config_path), {}, "replay")
-    files = [(topic, f"{folder}/{topic}.jsonl") for topic in TOPICS]
+    files = [(topic, f"{folder}/{topic}.jsonl") for topic in LABELLED]
     source = FileSource(files, {name: time_of(topic) for name, topic in config.topics.items()})
     app = _app(config_path, source, state)
     began, cpu = time.perf_counter(), _cpu()
@@ -122,7 +113,7 @@ class Feed:
         from exporter.sources import Partition
 
         self.count, self.given, self.later, self.seconds = count, 0, 0, 0.0
-        self._events = predictions(WORLD.tails(TAILS, seed=1), count)
+        self._events = predictions(WORLD.tails(TAILS, seed=1), count, START, PER_SECOND)
         self._partition, self._labels = Partition(TOPIC, 0), Partition(LABELS, 0)
 
     def seek(self, positions: Any) -> None:
@@ -175,7 +166,7 @@ def measure(quick: bool = False) -> Section:
     section = Section("Labels: the join, and predictions that wait")
     with TemporaryDirectory() as name:
         folder = Path(name)
-        config = str(write(folder, WORLD, topics=TOPICS))
+        config = str(write(folder, WORLD, topics=LABELLED))
         count = 40_000 if quick else 400_000
         _files(folder, count)
         seconds, cpu, counts = turn(joined, config, f"{folder}/joined", name, count)
@@ -201,7 +192,7 @@ def measure(quick: bool = False) -> Section:
 def _files(folder: Path, count: int) -> None:
     tails = WORLD.tails(TAILS, seed=1)
     with (folder / f"{TOPIC}.jsonl").open("wb") as out:
-        out.writelines(event + b"\n" for event in predictions(tails, count))
+        out.writelines(event + b"\n" for event in predictions(tails, count, START, PER_SECOND))
     random = np.random.default_rng(1)
     delays = (random.random(count) * 2 * DELAY).astype(np.int64)
     times = START + np.arange(count) * SECOND // PER_SECOND + delays

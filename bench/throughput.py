@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from bench.broker import broker, fill
-from bench.data import PARTITIONS, SECOND, TOPIC, World, events, write
+from bench.data import LABELLED, LABELS, PARTITIONS, SECOND, TOPIC, World, events, predictions, write
 from bench.report import Figure, Section, middle
 from bench.turns import turn
 from tests.services.kafka import Kafka
@@ -122,6 +122,8 @@ class Stages:
         self._wrap(TypedDecoder, "take", "decode: bytes to structs")
         self._wrap(TypedDecoder, "batch", "decode: structs to columns")
         self._wrap(Layout, "encode", "encode: cells to bins")
+        self._wrap(app.join, "predictions", "join: predictions that wait")
+        self._wrap(app.join, "expire", "join: what expires")
         self._wrap(windows.Delta, "__init__", "observe: sums of a batch")
         self._wrap(windows.RollingWindow, "add", "observe: sums to windows")
         self._wrap(app, "evaluate", "evaluate")
@@ -168,25 +170,39 @@ def measure(quick: bool = False) -> Section:
             _compare(section, kafka, folder / "mixed", "40 numbers, 10 texts", World(40, 10), count, turns)
             kafka.delete(TOPIC)
             _compare(section, kafka, folder / "numbers", "50 numbers", World(50), count // 2, max(1, turns - 1))
+            kafka.delete(TOPIC)
+            kafka.create(LABELS, partitions=1)
+            _compare(section, kafka, folder / "labels", "40 numbers, 10 texts, all waiting for labels", World(40, 10),
+                     count // 2, max(1, turns - 1), labelled=True)  # fmt: skip
     return section
 
 
-def _compare(section: Section, kafka: Kafka, folder: Path, label: str, world: World, count: int, turns: int) -> None:
+def _compare(
+    section: Section,
+    kafka: Kafka,
+    folder: Path,
+    label: str,
+    world: World,
+    count: int,
+    turns: int,
+    labelled: bool = False,
+) -> None:
     first = time.time_ns() - (count // PER_SECOND + 60) * SECOND
-    fill(kafka, TOPIC, events(world.tails(TAILS, seed=1), count, first, PER_SECOND))
-    config = str(write(folder, world, kafka.servers))
+    made = (predictions if labelled else events)(world.tails(TAILS, seed=1), count, first, PER_SECOND)
+    fill(kafka, TOPIC, made)
+    config = str(write(folder, world, kafka.servers, **({"topics": LABELLED} if labelled else {})))
     bares, own = [], []
     for i in range(turns):
         bares.append(turn(bare, kafka.servers, TOPIC, count))
         reading, _, page = turn(ours, config, str(folder / f"state{i}"), count, False)
         own.append(reading)
-        _check(section, page, world, count)
+        _check(section, page, world, count, labelled)
     reading, stages, page = turn(ours, config, str(folder / "profiled"), count, True)
-    _check(section, page, world, count)
+    _check(section, page, world, count, labelled)
     ratios = [mine.rate / other.rate for mine, other in zip(own, bares, strict=True)]
     work = [other.work / mine.work for mine, other in zip(own, bares, strict=True)]
     section.figures += [
-        Figure(f"{label}: ours / bare loop", middle(ratios), goal=0.75, more=True),
+        Figure(f"{label}: ours / bare loop", middle(ratios), goal=0.6 if labelled else 0.75, more=True),
         Figure(f"{label}: the same by processor seconds", middle(work)),
         Figure(f"{label}: ours", middle([mine.rate for mine in own]), "events/s"),
         Figure(f"{label}: bare loop", middle([other.rate for other in bares]), "events/s"),
@@ -194,7 +210,7 @@ def _compare(section: Section, kafka: Kafka, folder: Path, label: str, world: Wo
     section.notes.append(f"{label}, ratios {', '.join(f'{r:.3f}' for r in ratios)}. {profile(stages, reading)}")
 
 
-def _check(section: Section, page: bytes, world: World, count: int) -> None:
+def _check(section: Section, page: bytes, world: World, count: int, labelled: bool) -> None:
     """Every event is counted, in every window, every cell of it."""
     from prometheus_client.parser import text_string_to_metric_families
 
@@ -206,6 +222,7 @@ def _check(section: Section, page: bytes, world: World, count: int) -> None:
     section.count("records", found["drift_exporter_records_total", "", ""], count)
     section.count("rejects", found["drift_exporter_rejected_records_total", "", ""], 0)
     section.count("predictions", found["model_predictions_total", "", ""], count)
+    section.count("waiting", found.get(("model_predictions_waiting", "", ""), 0), count if labelled else 0)
     for window in ("24h", "7d"):
         section.count(f"rows in {window}", found["model_window_rows", "", window], count)
     drawn = world.draw(TAILS, seed=1)
