@@ -7,7 +7,7 @@ matter which came first, nor in how many pieces the log was read.
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress, islice
+from itertools import compress, islice, repeat
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from exporter.labels.rows import (
     StoredHalf,
     decode,
     encode,
-    key_of,
+    keys_of,
     pack,
     text_of,
     unpack,
@@ -128,25 +128,25 @@ class LabelJoin:
         `slices`: int16[slices, n]. `before`: int64[n], until when everything had expired when the row came.
         """
         assert batch.ids is not None, "an event without an id is rejected where labels are configured"
-        number, horizon = self.kinds.number(kind), self._horizon(kind.model)
-        keys = list(map(key_of, batch.ids))
+        number = self.kinds.number(kind)
+        keys = keys_of(batch.ids)
         read = self._read(keys)
-        made = self._made(batch, kind, number, slices)
-        truths: list[Truth | None] = [None] * len(keys) if batch.label is None else truths_of(batch.label)
+        fields = _fields(batch, kind, number, slices)
         fresh = np.ones(len(keys), dtype=bool)
-        waiting = 0
-        for i, (key, prediction, truth, passed) in enumerate(zip(keys, made, truths, before.tolist(), strict=True)):
-            data = self._changed.get(key, _UNREAD)
-            if data is _UNREAD:
-                data = read.get(key)
-            if data is None and truth is None and self._waits and prediction.time + horizon >= passed:
-                self._changed[key] = encode(Row([prediction]))
-                waiting += 1
-                continue
-            row = Row([]) if data is None else decode(data)
-            fresh[i] = self._take_up(row, prediction, truth, passed)
-            self._put(key, row)
-        self.kinds.waiting[number] += waiting
+        none_yet = len(read) == len(keys) and not any(read.values())
+        in_time = bool((batch.time + self._horizon(kind.model) >= before).all())
+        if none_yet and in_time and self._waits and batch.label is None:
+            # As nearly always: no id was ever seen, and nothing can be met.
+            self._changed.update(zip(keys, [encode(((row,),)) for row in fields], strict=True))
+            self.kinds.waiting[number] += len(keys)
+        else:
+            truths: list[Truth | None] = [None] * len(keys) if batch.label is None else truths_of(batch.label)
+            made = [Prediction(*row) for row in fields]
+            for i, (key, prediction, truth, passed) in enumerate(zip(keys, made, truths, before.tolist(), strict=True)):
+                data = self._changed[key] if key in self._changed else read.get(key)
+                row = Row([]) if data is None else decode(data)
+                fresh[i] = self._take_up(row, prediction, truth, passed)
+                self._put(key, row)
         digests = [key[len(PREFIX) :] for key in compress(keys, fresh.tolist())]
         self._line(kind.model).add(batch.time[fresh], b"".join(digests))
         self._bound(kind.model, int(batch.time.min()))
@@ -189,25 +189,18 @@ class LabelJoin:
             return
         number = self.kinds.number(kind)
         truths = truths_of(batch.label)
-        made = self._made(batch, kind, number, slices)
+        made = (Prediction(*row) for row in _fields(batch, kind, number, slices))
         for prediction, truth, passed in zip(made, truths, before.tolist(), strict=True):
             if truth is not None:
                 self.found.closed = passed
                 prediction.settled = True
                 self._meet(prediction, prediction.time, truth)
 
-    def _made(self, batch: Batch, kind: Kind, number: int, slices: NDArray[np.int16]) -> Iterator[Prediction]:
-        n = len(batch.time)
-        version = batch.version if batch.version != kind.version else ""
-        codes = list(map(bytes, np.ascontiguousarray(slices.T))) if len(slices) else [b""] * n
-        said, scores = said_of(batch.outputs["prediction"]), scores_of(batch)
-        return map(Prediction, [number] * n, batch.time.tolist(), said, scores, codes, [version] * n)
-
     def labels(self, labels: Labels, time: NDArray[np.int64], topic: str, before: NDArray[np.int64]) -> None:
         """Take up labels. `time` and `before`: int64[n], their own times, and until when everything had expired when
         each came."""
         number = self._topic(topic)
-        keys = list(map(key_of, labels.ids))
+        keys = keys_of(labels.ids)
         read = self._read(keys)
         made = map(Label, time.tolist(), labels.truths, [number] * len(keys), labels.models, labels.versions)
         for key, label, passed in zip(keys, made, before.tolist(), strict=True):
@@ -271,7 +264,7 @@ class LabelJoin:
         `before`: int64[n], until when everything had expired when each came.
         """
         number = self._topic(topic)
-        keys = [key_of(half.id) for half in halves]
+        keys = keys_of([half.id for half in halves])
         read = self._read(keys)
         found: list[Whole] = []
         for key, half, passed in zip(keys, halves, before.tolist(), strict=True):
@@ -509,6 +502,16 @@ class LabelJoin:
         self._changed.clear()
         for line in self._lines.values():
             line.saved()
+
+
+def _fields(batch: Batch, kind: Kind, number: int, slices: NDArray[np.int16]) -> Iterator[tuple[Any, ...]]:
+    """The first fields of `Prediction` of each row; the others are those of one that waits."""
+    n, width = len(batch.time), slices.itemsize * len(slices)
+    codes = np.ascontiguousarray(slices.T).tobytes()
+    places = [codes[i : i + width] for i in range(0, n * width, width)] if width else [b""] * n
+    version = batch.version if batch.version != kind.version else ""
+    said, scores = said_of(batch.outputs["prediction"]), scores_of(batch)
+    return zip(repeat(number, n), batch.time.tolist(), said, scores, places, repeat(version, n), strict=True)
 
 
 def _version(half: StoredHalf) -> str:

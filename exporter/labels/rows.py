@@ -4,6 +4,7 @@ The key is a hash of the id, so ids, which may be personal, are never stored; an
 shadow alike.
 """
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from math import isfinite
 from typing import Any
@@ -98,9 +99,9 @@ encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Row).decode
 
 
-def key_of(id_: str) -> bytes:
-    """The row's key; the same in every process."""
-    return PREFIX + blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
+def keys_of(ids: Sequence[str]) -> list[bytes]:
+    """The key of each id's row; the same in every process."""
+    return [PREFIX + blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest() for id_ in ids]
 
 
 def text_of(truth: Truth) -> str:
