@@ -1,0 +1,135 @@
+"""What a cluster does to a pod: its volume moves, is lost, its configuration is swapped, its processor taken."""
+
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services.kafka import Kafka
+from tests.services.sidecar import Scraper, Sidecar
+from tests.services.story import Story, records
+from tests.stories.world import series
+
+PARTITIONS = {"a": 2, "b": 1}
+RELOADED_AT = series("drift_exporter_config_last_reload_success_timestamp_seconds")
+
+
+@pytest.fixture
+def story(kafka: Kafka, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Story]:
+    story = Story(kafka, tmp_path, request.node.name.removeprefix("test_")[:150], PARTITIONS)
+    yield story
+    story.sidecar.kill()
+
+
+def test_a_volume_of_a_lost_node_is_attached_elsewhere_with_its_lock_file_and_nothing_is_lost(story: Story) -> None:
+    """The node dies with the process; the volume comes up on another as a copy, at another place."""
+    story.publish(800)
+    with Scraper(story.sidecar) as scraper:
+        story.sidecar.start()
+        before = story.all_read()
+        story.sidecar.kill()
+        state = story.made.folder / "state"
+        assert (state / "LOCK").exists()
+        shutil.copytree(state, story.made.folder / "attached")
+        shutil.rmtree(state)
+        story.made.configure(story.made.config.read_text().replace("path: state}", "path: attached}"))
+        story.sidecar.start()
+        after = story.all_read()
+        assert story.sidecar.end() == 0
+    assert scraper.steps_back == []
+    counted = {key: value for key, value in before.items() if key[0] == "model_predictions_total"}
+    assert counted
+    assert counted.items() <= after.items(), "what was counted is neither lost nor counted again"
+
+
+def test_a_lost_volume_is_an_ordinary_reset_and_everything_is_read_again(story: Story) -> None:
+    story.publish(500)
+    story.sidecar.start()
+    before = story.all_read()
+    story.sidecar.kill()
+    shutil.rmtree(story.made.folder / "state")
+    story.sidecar.start()
+    after = story.all_read()
+    counted = {key: value for key, value in before.items() if key[0] == "model_predictions_total"}
+    assert counted
+    assert counted.items() <= after.items()
+
+
+def test_a_configmap_that_is_swapped_by_its_link_is_read_again_by_itself(story: Story) -> None:
+    """As the kubelet does it: files are links through `..data`, which is moved to a new folder in one step."""
+    folder = story.made.folder
+    text = story.made.config.read_text()
+    text += "reload: {auto: true, interval: 1s}\n"
+    first, second = folder / "..first", folder / "..second"
+    for place, content in ((first, text), (second, text.replace("windows: [1h, 6h]", "windows: [1h, 2h]"))):
+        place.mkdir()
+        (place / "config.yaml").write_text(content)
+        for reference in folder.glob("*.reference.json"):
+            shutil.copy(reference, place)
+    (folder / "..data").symlink_to(first.name)
+    story.made.config.unlink()
+    story.made.config.symlink_to("..data/config.yaml")
+    story.publish(300)
+    story.sidecar.start()
+    before = story.all_read()
+    (folder / "..data_tmp").symlink_to(second.name)
+    (folder / "..data_tmp").rename(folder / "..data")
+    found = story.sidecar.until_metrics(lambda found: found[RELOADED_AT] > before[RELOADED_AT])
+    assert {dict(labels)["window"] for name, labels in found if name == "model_window_rows"} == {"1h", "2h"}
+    assert records(found) == story.written
+
+
+def test_with_a_tenth_of_a_processor_it_is_healthy_and_scrapes_answer(story: Story) -> None:
+    """What the kernel's quota does: 10 ms of each 100."""
+    story.publish(300)
+    story.sidecar.start()
+    story.some_read()
+    answered = 0
+    deadline = time.monotonic() + 8
+    from threading import Event, Thread
+
+    over = Event()
+
+    def throttle() -> None:
+        while not over.is_set():
+            story.sidecar.tell(signal.SIGSTOP)
+            time.sleep(0.09)
+            story.sidecar.tell(signal.SIGCONT)
+            time.sleep(0.01)
+
+    throttling = Thread(target=throttle)
+    throttling.start()
+    try:
+        while time.monotonic() < deadline:
+            assert story.sidecar.get("/-/healthy") == b"healthy\n"
+            assert story.sidecar.metrics()
+            answered += 1
+    finally:
+        over.set()
+        throttling.join()
+    assert answered >= 3
+    story.all_read()
+    assert story.sidecar.end() == 0
+
+
+def test_two_replicas_are_independent_copies_that_say_the_same(story: Story, tmp_path: Path) -> None:
+    story.publish(600)
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in [story.made.config, *story.made.folder.glob("*.reference.json")]:
+        shutil.copy(file, other)
+    second = Sidecar(other / "config.yaml")
+    story.sidecar.start()
+    second.start()
+    try:
+        one = story.all_read()
+        two = second.until_metrics(lambda found: records(found) == story.written)
+        for name in ("model_predictions_total", "model_window_rows"):
+            of = [{key: value for key, value in found.items() if key[0] == name} for found in (one, two)]
+            assert of[0]
+            assert of[0] == of[1]
+    finally:
+        second.kill()
