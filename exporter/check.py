@@ -8,12 +8,15 @@ from exporter.config import Config
 from exporter.detectors.pattern import PANES, Pattern
 from exporter.state import MemoryStore
 from exporter.statistics import STATISTICS
+from exporter.summaries.said import MOST_CLASSES_BY_SLICE
 from exporter.versions import Known, References, Versions
 
 # Resident with everything imported and a page served, before the first event (ARCHITECTURE: imports 85 MB).
 BASE_BYTES = 90 << 20
 # A numeric column occupies a few hundred logarithmic buckets (two decades: 230; a normal one with both signs: 600).
 _BUCKETS = 600
+# Matched, replaced, duplicate, waiting; expired for three reasons; delays at seven quantiles.
+_OF_THE_JOIN = 4 + 3 + 7
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def _series(config: Config, known: Known) -> int:
     windows = sum(len(subjects[s.of].columns) for s in STATISTICS) * len(config.windows)
     histograms = sum(len(h.counts) + 2 for h in known.series.histograms.values())
     reference = len(subjects["quantile"].columns) + len(subjects["category"].columns) + 2 * len(known.schema.features)
-    return windows + histograms + reference + _scores(known) + 5
+    return windows + histograms + reference + _scores(known) + _outcomes(config, known) + 5
 
 
 def _scores(known: Known) -> int:
@@ -53,6 +56,32 @@ def _scores(known: Known) -> int:
         found += columns.features * (2 + len(Pattern)) + len(columns.names) - columns.features
         found += 1 if columns.features else 0
     return found
+
+
+def _outcomes(config: Config, known: Known) -> int:
+    """Of what turned out to be true, what is estimated, and second opinions."""
+    layouts, windows = known.outcomes.layouts, len(config.windows)
+    said, groups = layouts.said, layouts.said.groups
+    by_slice = 1 if not said.regression and said.task.size > MOST_CLASSES_BY_SLICE else 2
+    each = len(said.baselines) * (2 + by_slice * (groups - 1))
+    classes = len(said.task.classes)
+    of_counts = 4 + 3 * classes  # accuracy, macro figures, and by class
+    binary = 2 if layouts.scored.score_bins else 0  # AUC and calibration error
+    if said.calibration is not None or layouts.scored.score_bins:
+        each += of_counts + min(binary, 1)
+    reference = known.reference.performance if known.reference is not None else None
+    once = 0
+    if reference is not None:
+        once = sum(map(len, (reference.figures, *reference.by_class.values(), *reference.confusion)))
+    if not known.judging.expected:
+        return windows * each + once
+    values = groups - 1
+    if said.regression:
+        each += 2 + 4 + 2 * values
+    else:
+        matured = of_counts + classes
+        each += 2 + of_counts + classes**2 + 2 + binary + matured + values * (2 + classes)
+    return windows * (each + known.judging.distances) + once + _OF_THE_JOIN
 
 
 def _bytes(known: Known) -> int:

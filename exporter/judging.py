@@ -7,12 +7,23 @@ from numpy.typing import NDArray
 
 from exporter.outcomes import OutcomeSeries, OutcomeWindow
 from exporter.reference import Reference
-from exporter.statistics import Compared, Comparison, Failure, Labelled, Readings, evaluate, guarded, performance
+from exporter.statistics import (
+    STATISTICS,
+    Compared,
+    Comparison,
+    Failure,
+    Labelled,
+    Readings,
+    evaluate,
+    guarded,
+    performance,
+)
 from exporter.statistics.estimated import estimated
 from exporter.statistics.matured import matured
 from exporter.statistics.opinions import Heard, opinions
 from exporter.statistics.performance import OTHER, calibration
 from exporter.summaries.arrivals import Curves
+from exporter.summaries.bins import NumericBins
 from exporter.summaries.block import Block, ColumnSpec, Layout, Total
 from exporter.summaries.calibrated import calibrated
 from exporter.summaries.judged import ABSOLUTE_ERROR
@@ -20,6 +31,7 @@ from exporter.view import PerformanceView, SliceView
 from exporter.windows import RollingWindow, Window
 
 _SLICE = "model_slice_"
+_OF_NUMBERS = 2  # Kolmogorov–Smirnov and Wasserstein
 
 
 class Judging:
@@ -29,7 +41,7 @@ class Judging:
     def __init__(
         self, outcomes: OutcomeSeries, reference: Reference | None, tolerance: float, expected: bool = True
     ) -> None:
-        self._outcomes, self._expected = outcomes, expected
+        self._outcomes, self.expected = outcomes, expected
         self._reference = reference.performance if reference is not None else None
         self._shares = None
         if self._reference is not None and self._reference.positives:
@@ -39,6 +51,14 @@ class Judging:
         if column is not None:
             spec = ColumnSpec("label", True, column.bins, column.mean or 0.0, column.deviation or 1.0)
             self._labels = Comparison(Layout((spec,)), reference, (), tolerance, {}, {})
+
+    @property
+    def distances(self) -> int:
+        """How many distances there are of the labels from the reference's."""
+        if self._labels is None:
+            return 0
+        ordered = isinstance(self._labels.layout.columns[0].bins, NumericBins)
+        return sum(one.of == "compared" for one in STATISTICS) - (0 if ordered else _OF_NUMBERS)
 
     def labelled(self, window: OutcomeWindow, predictions: int) -> Labelled:
         """The outcomes of one window, `predictions` being all that it has."""
@@ -50,7 +70,7 @@ class Judging:
             window.scored.total,
             series.slices,
             predictions,
-            self._expected,
+            self.expected,
         )
 
     def readings(

@@ -1,11 +1,15 @@
 """`check` asks what configuration and references together leave open."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.stories.world import World
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+TOPICS = {"flights.predictions": "events.jsonl", "flights.labels": "labels.jsonl"}
 
 CONFIG = """
 topics:
@@ -49,3 +53,13 @@ def test_a_binary_model_has_two_classes(tmp_path: Path, said: list[str]) -> None
 def test_a_positive_class_that_nobody_says_is_wrong(tmp_path: Path) -> None:
     [line] = checked(tmp_path, [0, 1], more=", positive: yes!")
     assert "its positive class 'yes!' is not one of '0', '1'" in line
+
+
+def test_the_series_to_expect_are_those_that_come() -> None:
+    """None is forgotten; more are said than come, for a few rows fill no matured figure and not every window."""
+    world = World(GOLDEN)
+    said = re.search(r"version 1: about ([0-9,]+) series", world.run("check").page)
+    assert said is not None
+    files = [f"{topic}={GOLDEN / name}" for topic, name in TOPICS.items()]
+    found = [name for name, labels in world.replay(*files).samples if ("model_version", "1") in labels]
+    assert len(found) <= int(said[1].replace(",", "")) <= 2 * len(found)
