@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -89,7 +90,6 @@ def test_with_a_tenth_of_a_processor_it_is_healthy_and_scrapes_answer(story: Sto
     story.some_read()
     answered = 0
     deadline = time.monotonic() + 8
-    from threading import Event, Thread
 
     over = Event()
 
