@@ -87,7 +87,9 @@ class OutcomeSeries:
         scored = Scored(task, edges, grouped, label.bins if label is not None else None, values, spread)
         scored_id = _id((*key, pane, task.name, task.classes, fingerprint, scored.signature()))
         known = reference.class_scores if reference is not None else {}
-        calibration = Calibration(known, task.classes) if known and known.keys() >= set(task.classes) else None
+        # A class that is itself called `other` is not told from unknown ones, and without it the shares are not of all.
+        whole = task.probabilities is None and known.keys() >= set(task.classes)
+        calibration = Calibration(known, task.classes) if known and whole else None
         said = Said(task, edges, baselines, values, spread, calibration)
         said_id = _id((*key, pane, "said", task.name, task.classes, fingerprint, said.signature()))
         judged = Judged(task, scale)

@@ -24,7 +24,7 @@ def estimated(heard: Heard, shares: Floats | None) -> Iterator[Readings]:
     layout, task = heard.layout, heard.layout.task
     if layout.calibration is not None:
         yield from _of_classes(heard)
-    if shares is None or not layout.score_bins or task.positive is None:
+    if shares is None or not layout.score_bins or task.positive is None or len(task.classes) != 2:
         return
     rows = heard.said.counts[: layout.score_bins * task.size].reshape(layout.score_bins, task.size)
     rows = rows[:, : len(task.classes)].astype(np.float64)

@@ -141,3 +141,8 @@ def test_of_numbers_the_mean_difference_is_told_and_no_kappa() -> None:
 
 def test_kappa_of_nothing_is_absent() -> None:
     assert np.isnan(kappa(np.zeros((3, 3), dtype=np.int64)))
+
+
+def test_where_one_of_two_classes_is_called_other_nothing_is_estimated() -> None:
+    shares = calibrated(np.full(200, 3), np.full(200, 2))
+    assert named(estimated(heard(Task("binary", ("fraud",), 0), [0.2, 0.8], ["other", "fraud"]), shares)) == {}
