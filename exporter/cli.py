@@ -475,9 +475,15 @@ def generate_dashboards(config_path: Path | None, out: Path, log_level: str, log
 @generate.command("rules")
 @click.option("--config", "--config.file", "config_path", type=_PATH, help="Severities, labels and rules of this one.")
 @click.option("-o", "out", type=_PATH, default=Path("prometheus"), show_default=True, help="The folder to write to.")
+@click.option(
+    "--runbooks", type=_PATH, help="Bring the heads of the pages on each alert in this folder up to date too."
+)
 @common
-def generate_rules(config_path: Path | None, out: Path, log_level: str, log_format: log.Format) -> None:
+def generate_rules(
+    config_path: Path | None, out: Path, runbooks: Path | None, log_level: str, log_format: log.Format
+) -> None:
     """Rules for Prometheus, recording and alerting, and their tests for promtool."""
+    from exporter.generate import runbooks as pages
     from exporter.generate.rules.files import write
 
     log.set_up(log_level, log_format)
@@ -485,6 +491,10 @@ def generate_rules(config_path: Path | None, out: Path, log_level: str, log_form
     try:
         for path in write(out, config):
             click.echo(str(path))
+        for path in pages.write(runbooks) if runbooks else ():
+            click.echo(str(path))
+    except pages.RunbookError as error:
+        refuse(str(error))
     except OSError as error:
         refuse(f"{error.filename or out}: cannot be written ({error.strerror}); check the folder and its permissions")
 
