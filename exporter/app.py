@@ -26,6 +26,7 @@ from exporter.evaluation import Evaluation
 from exporter.health import Health
 from exporter.labels import Kind, LabelJoin, Rule, in_order
 from exporter.log import Bounded
+from exporter.memory import give_back
 from exporter.metrics import Prefixes, Samples, SeriesLimit, Snapshot, process_metrics, render
 from exporter.reference import QUANTILES
 from exporter.sources import Partition, Records, Source
@@ -39,8 +40,8 @@ log = logging.getLogger(__name__)
 
 REASONS = get_args(Reason)
 _COUNTERS = b"counters"
-# A replay goes through many blocks between two ticks; saved blocks need no memory.
-MOST_UNSAVED = 256
+# A replay goes through many blocks between two ticks; saved blocks need no memory. Entries of about 12 bytes.
+MOST_UNSAVED = 1 << 19
 # A row that waits is 200 bytes in memory until it is saved.
 MOST_UNSAVED_ROWS = 50_000
 # Ids that expire at a time, and how long a turn may go on with it.
@@ -165,7 +166,7 @@ class App:
                     self.save()
         self._settle()
         self._expire(EXPIRY_SECONDS)
-        if self.versions.unsaved_blocks() > MOST_UNSAVED:
+        if self.versions.unsaved() > MOST_UNSAVED:
             self.save()
 
     def _clock(self) -> int | None:
@@ -509,6 +510,7 @@ class App:
         self.source.commit(self.positions)
         self.health.last_save = self._now()
         self.health.state_bytes = self.store.bytes_used()
+        give_back()
         return True
 
     def _own_part(self) -> bytes:

@@ -175,7 +175,7 @@ class OutcomeSeries:
         self.arrivals.saved()
 
     def unsaved(self) -> int:
-        """Blocks that have changed since the last save."""
+        """Entries held in memory because they are not saved yet."""
         return sum(sums.unsaved() for sums in self._all)
 
 

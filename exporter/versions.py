@@ -316,8 +316,8 @@ class Versions:
             rows.update(known.quality.rows())
         return rows
 
-    def unsaved_blocks(self) -> int:
-        """Blocks held in memory because they are not saved yet."""
+    def unsaved(self) -> int:
+        """Entries of blocks held in memory because they are not saved yet."""
         return sum(
             known.outcomes.unsaved() + sum(window.unsaved() for window in known.series.windows)
             for known in self._known.values()

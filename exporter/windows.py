@@ -20,6 +20,8 @@ MOST_NAMES = 50
 NAME_LENGTH = 120
 # Blocks kept in memory after a save: the one that fills and the one before, for events that are a little late.
 WARM_BLOCKS = 2
+# What a block weighs beside its entries, of about 12 bytes each.
+BLOCK_WEIGHT = 4096
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,8 @@ class RollingWindow:
         return rows
 
     def unsaved(self) -> int:
-        """Blocks that have changed since the last save."""
-        return len(self._changed)
+        """Entries held in memory because their blocks are not saved yet; a block weighs a few thousand by itself."""
+        return sum(BLOCK_WEIGHT + len(self._warm.get(index, ())) for index in self._changed)
 
     def saved(self) -> None:
         """The rows were written."""
@@ -291,5 +293,5 @@ class Sums:
             window.saved()
 
     def unsaved(self) -> int:
-        """Blocks that have changed since the last save."""
+        """Entries held in memory because they are not saved yet."""
         return sum(window.unsaved() for window in self.windows)

@@ -13,6 +13,7 @@ ROOMS: dict[str, set[str]] = {
     "catalogue": set(),
     "config": {"catalogue"},
     "log": set(),
+    "memory": set(),
     "sources": {"config"},
     "decode": {"batch", "config", "reference", "sources"},
     "summaries": {"batch"},

@@ -230,6 +230,10 @@ class Block:
         self.hashes.add(delta.hashes)
         self.moments.merge(delta.moments)
 
+    def __len__(self) -> int:
+        """Entries held in memory."""
+        return len(self.counts) + len(self.buckets) + len(self.hashes)
+
     def clear_hashes(self, columns: NDArray[np.intp]) -> None:
         self.hashes.without(columns)
 

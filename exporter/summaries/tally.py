@@ -71,6 +71,10 @@ class Tally:
         if self._waiting > _PENDING:
             self.summed()
 
+    def __len__(self) -> int:
+        """Entries held in memory."""
+        return len(self._summed.columns) + self._waiting
+
     def summed(self) -> Places:
         """Distinct columns, ascending, with their counts, none of them 0."""
         if self._pending:
