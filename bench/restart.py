@@ -58,10 +58,11 @@ def fill(config_path: str, rows: int, waiting: int) -> tuple[int, int]:
 
 def _wait(app: Any, count: int, now: int) -> None:
     """As predictions of the last week whose features are in the windows already."""
-    outputs = {"score": Numbers(np.full(4096, 0.7)), "prediction": Texts(np.ones(4096, dtype=np.int32), ("0", "1"))}
     times = now - np.linspace(6 * 24 * HOUR, HOUR, count).astype(np.int64)
     for start in range(0, count, 4096):
         some = times[start : start + 4096]
+        said = Texts(np.ones(len(some), dtype=np.int32), ("0", "1"))
+        outputs = {"score": Numbers(np.full(len(some), 0.7)), "prediction": said}
         ids = [f"2024-{i:012d}" for i in range(start, start + len(some))]
         part = Batch(MODEL, VERSION, some, np.arange(len(some)), outputs=outputs, ids=ids)
         app._joined((MODEL, VERSION), part, some, np.zeros(len(some), dtype=np.int64))

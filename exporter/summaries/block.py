@@ -331,8 +331,14 @@ def _read_by_feature(
 ) -> None:
     features, counts = np.frombuffer(packed[0], np.uint32), np.frombuffer(packed[2], np.int64)
     keys: NDArray[Any] = np.frombuffer(packed[1], key_kind)
-    for feature in np.unique(features).tolist():
-        mine = features == feature
-        found = columns(feature, keys[mine])
-        kept = found >= 0
-        tally.add(Places(found[kept], counts[mine][kept]))
+    if not len(features):
+        return
+    if (features[1:] < features[:-1]).any():
+        order = np.argsort(features, kind="stable")
+        features, keys, counts = features[order], keys[order], counts[order]
+    starts = np.flatnonzero(np.diff(features, prepend=features[0] + 1))
+    found = np.concatenate(
+        [columns(int(features[start]), part) for start, part in zip(starts, np.split(keys, starts[1:]), strict=True)]
+    )
+    kept = found >= 0
+    tally.add(Places(found[kept], counts[kept]))
