@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from exporter.batch import Batch, Column, Numbers, Outcomes
 from exporter.decode import Truth
 from exporter.decode.columns import texts
+from exporter.decode.json import clean
 from exporter.labels.kinds import Kind
 from exporter.labels.rows import Prediction, number_of, text_of, told
 
@@ -95,7 +96,7 @@ def said_of(column: Column) -> list[str | float | bool | None]:
     """What was predicted, as it is kept."""
     if isinstance(column, Numbers):
         return list(map(told, column.values.tolist()))
-    cells = (*column.texts, False, None)  # at −2 and −1: invalid, missing
+    cells = (*map(clean, column.texts), False, None)  # at −2 and −1: invalid, missing
     return [cells[code] for code in column.codes.tolist()]
 
 
@@ -103,7 +104,7 @@ def truths_of(column: Column) -> list[Truth | None]:
     """Labels that events carry themselves."""
     if isinstance(column, Numbers):
         return [None if x != x else x for x in column.values.tolist()]
-    cells = (*column.texts, None)
+    cells = (*map(clean, column.texts), None)
     return [cells[code] for code in column.codes.tolist()]
 
 

@@ -4,9 +4,9 @@ those of a plain join of two lists."""
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -268,7 +268,7 @@ def test_labels_equal_in_time_go_by_their_text(world: World) -> None:
         streams: dict[Partition, list[Event]] = {Partition("predictions", 0): [said], Partition("labels", 0): labels}
         expected = Join(streams)
         assert [row[4] for row in expected.outcomes] == [counts]
-        check(*played(world, interleaved(streams, np.random.default_rng(0)), 1, [True]), expected)
+        check(*played(world, interleaved(streams, Random(0)), 1, [True]), expected)
 
 
 HALVES = """

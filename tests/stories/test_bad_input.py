@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,16 @@ class Stream:
         return self.of("model_predictions_total")
 
 
+IDS = count(1)
+
+
 def event(model: str = "m", **changes: Any) -> dict[str, Any]:
-    return {"prediction_id": "1", "timestamp": START, "model": model, "features": {"x": 0.5}, "score": 0.5} | changes
+    """Each with an id of its own: an exact repeat would be a duplicate."""
+    made = {"prediction_id": str(next(IDS)), "timestamp": START, "model": model, "features": {"x": 0.5}, "score": 0.5}
+    return made | changes
 
 
-GOOD = json_line(event())
+GOOD, ANOTHER = json_line(event()), json_line(event())  # the first is "1"
 
 REJECTED = {
     "empty": [b""],
@@ -111,7 +117,7 @@ REJECTED = {
 def test_what_cannot_be_read_is_rejected_by_reason_and_the_stream_goes_on(
     world: World, reason: str, value: bytes
 ) -> None:
-    stream = Stream(world, GOOD, value, GOOD)
+    stream = Stream(world, GOOD, value, ANOTHER)
     assert stream.rejected == {reason: 1}
     assert stream.counted == 2
     assert stream.found[series("drift_exporter_records_total", topic="predictions")] == 3
@@ -152,8 +158,8 @@ def test_a_replay_has_no_now(world: World) -> None:
     path = world.lines("events.jsonl", [json_line(event(timestamp="2261-01-01T00:00:00Z")), b"", b"nonsense"])
     found = world.replay(f"predictions={path}").samples
     assert found[series("model_predictions_total", model="m", model_version="none")] == 1
-    for reason, count in (("future", 0), ("empty", 1), ("not_json", 1)):
-        assert found[series("drift_exporter_rejected_records_total", topic="predictions", reason=reason)] == count
+    for reason, wanted in (("future", 0), ("empty", 1), ("not_json", 1)):
+        assert found[series("drift_exporter_rejected_records_total", topic="predictions", reason=reason)] == wanted
 
 
 @pytest.mark.parametrize(
