@@ -58,6 +58,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.rows: dict[bytes, bytes] = {}
+        self._bytes = 0
 
     def get(self, key: bytes) -> bytes | None:
         return self.rows.get(key)
@@ -71,16 +72,18 @@ class MemoryStore:
 
     def write(self, rows: Mapping[bytes, bytes | None]) -> None:
         for key, value in rows.items():
-            if value is None:
-                self.rows.pop(key, None)
-            else:
+            before = self.rows.pop(key, None)
+            if before is not None:
+                self._bytes -= len(key) + len(before)
+            if value is not None:
                 self.rows[key] = value
+                self._bytes += len(key) + len(value)
 
     def __str__(self) -> str:
         return "memory"
 
     def bytes_used(self) -> int:
-        return sum(len(key) + len(value) for key, value in self.rows.items())
+        return self._bytes
 
     def close(self) -> None:
         """Nothing to give back."""
