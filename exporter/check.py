@@ -11,8 +11,9 @@ from exporter.statistics import STATISTICS
 from exporter.summaries.said import MOST_CLASSES_BY_SLICE
 from exporter.versions import Known, References, Versions
 
-# Resident whatever the models: 94 MB with everything imported and a page served, RocksDB's memtables and cache, and what
-# a batch needs while it is decoded. Measured (bench/memory.py): 131 to 147 MB with 13 features, 140 to 165 with 100.
+# Resident whatever the models: 94 MB with everything imported and a page served, RocksDB's memtables and cache, and
+# what a batch needs while it is decoded. Measured (bench/memory.py): 131 to 147 MB with 13 features, 140 to 165 with
+# 100.
 BASE_BYTES = 138 << 20
 # A numeric column occupies a few hundred logarithmic buckets (two decades: 230; a normal one with both signs: 600).
 _BUCKETS = 600
