@@ -1,6 +1,7 @@
 """What an event holds stays inside: no id and no text of it is published, shown or logged (docs/privacy.md)."""
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,19 @@ def test_hashed_categories_and_hidden_ones_are_seen_nowhere_and_open_ones_are(wo
     assert [line for line in categories if 'feature="veiled"' in line]
     assert [line for line in categories if 'feature="hidden"' in line] == []
     assert [line for line in seen.metrics.splitlines() if "model_feature_psi{" in line and 'feature="hidden"' in line]
+
+
+def test_slices_of_hashed_features_are_hashed_and_of_hidden_ones_there_are_none(world: World) -> None:
+    events = [(PREDICTIONS, json_line(known(i))) for i in range(60)]
+    events += [(LABELS, json_line(event(i, label=TRAINING[i]["label"]))) for i in range(60)]
+    seen = Seen(world, events)
+    found = set(re.findall(r'[{,]slice="([^"]*)",slice_value="([^"]*)"', seen.metrics))
+    values = {name: {value for of, value in found if of == name} for name in ("open", "veiled", "hidden")}
+    assert values["open"] >= {"red", "green"}
+    assert len(values["veiled"] - {"other"}) == 3
+    assert all(re.fullmatch("[0-9a-f]{8}", value) for value in values["veiled"] - {"other"})
+    assert values["hidden"] == set()
+    assert seen.where(MARK) == []
 
 
 def test_a_class_the_model_does_not_have_counts_as_other(world: World) -> None:
