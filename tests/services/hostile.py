@@ -1,5 +1,6 @@
 """Records as no producer should send them, each with what is to become of it."""
 
+import itertools
 import json
 import math
 import random
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 NOW = 1_364_774_400  # epoch seconds; the clock of these tests stands still
 FUTURE = NOW + 300  # the last moment that is not in the future
 JUST_NOW = NOW - 1200
+IDS = itertools.count(1)  # a prediction whose id has come before is a repeat, and counts nowhere else
 
 
 class Sent(NamedTuple):
@@ -22,10 +24,10 @@ class Sent(NamedTuple):
 
 
 def event(**changes: Any) -> dict[str, Any]:
-    """One that is sound, of version `odd`."""
+    """One that is sound, of version `odd`, with an id of its own."""
     features = {"x": 1.0, "c": "red"}
-    known = {"prediction_id": "1", "timestamp": JUST_NOW, "model": "m", "model_version": "odd", "features": features}
-    return known | {"score": 0.5} | changes
+    known = {"prediction_id": str(next(IDS)), "timestamp": JUST_NOW, "model": "m", "model_version": "odd"}
+    return known | {"features": features, "score": 0.5} | changes
 
 
 def written(**changes: Any) -> bytes:

@@ -22,10 +22,10 @@ class Story:
         for letter, number in partitions.items():
             kafka.create(f"{topic}.{letter}", number)
 
-    def publish(self, count: int) -> None:
-        """`count` more events, other ones each time."""
+    def publish(self, count: int, in_time: bool = False) -> None:
+        """`count` more events, other ones each time. `in_time`: none is late, where it is all that is published."""
         self.written += count
-        written = [*events(self.written, count, time.time() - 5 * 3600, 5.0)]
+        written = [*events(self.written, count, time.time() - 5 * 3600, 5.0, in_time)]
         publish(self._kafka.servers, self._topic, written, self._partitions)
 
     def some_read(self) -> dict[Series, float]:
@@ -34,13 +34,14 @@ class Story:
     def all_read(self) -> dict[Series, float]:
         return self.sidecar.until_metrics(lambda found: records(found) == self.written)
 
-    def assert_nothing_lost(self, scraper: Scraper) -> None:
-        """It reads the rest and leaves: every figure is that of a replay, and no counter ever stepped back."""
+    def assert_nothing_lost(self, scraper: Scraper, in_time: bool = False) -> None:
+        """It reads the rest and leaves: every figure is that of a replay, and no counter ever stepped back. `in_time`:
+        all was published so, and the scores are compared too."""
         self.all_read()
         assert self.sidecar.end() == 0
         assert scraper.steps_back == []
         topics = [f"{self._topic}.{letter}" for letter in self._partitions]
-        assert_as_replayed(self.made, logs(self._kafka.servers, topics))
+        assert_as_replayed(self.made, logs(self._kafka.servers, topics), in_time)
 
 
 def records(found: Mapping[Series, float]) -> float:

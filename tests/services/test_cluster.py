@@ -27,7 +27,7 @@ def story(kafka: Kafka, tmp_path: Path, request: pytest.FixtureRequest) -> Itera
 
 def test_a_volume_of_a_lost_node_is_attached_elsewhere_with_its_lock_file_and_nothing_is_lost(story: Story) -> None:
     """The node dies with the process; the volume comes up on another as a copy, at another place."""
-    story.publish(800)
+    story.publish(800, in_time=True)
     with Scraper(story.sidecar) as scraper:
         story.sidecar.start()
         before = story.all_read()
@@ -39,8 +39,7 @@ def test_a_volume_of_a_lost_node_is_attached_elsewhere_with_its_lock_file_and_no
         story.made.configure(story.made.config.read_text().replace("path: state}", "path: attached}"))
         story.sidecar.start()
         after = story.all_read()
-        assert story.sidecar.end() == 0
-    assert scraper.steps_back == []
+        story.assert_nothing_lost(scraper, in_time=True)
     counted = {key: value for key, value in before.items() if key[0] == "model_predictions_total"}
     assert counted
     assert counted.items() <= after.items(), "what was counted is neither lost nor counted again"

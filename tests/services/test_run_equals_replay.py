@@ -7,17 +7,16 @@ from pathlib import Path
 import pytest
 
 from exporter.app import App
-from exporter.catalogue import METRICS
 from exporter.config import load
 from exporter.references import load_references
 from exporter.run import kafka_source
 from exporter.state import MemoryStore
 from exporter.watermark import SILENCE_SECONDS
 from tests.services.kafka import Kafka
+from tests.services.resumed import comparable, none_late
 from tests.services.traffic import events, files, logs, publish, world
 from tests.stories.world import Series, World, samples
 
-TO_PAGE_ON = [metric.name for metric in METRICS.values() if metric.family == "To page on"]
 START = 1_364_774_400.0  # 2013-04-01
 COUNT = 4000
 PATIENCE = 40.0
@@ -50,6 +49,7 @@ def run(made: World, count: int, last_pane: int) -> dict[Series, float]:
     return samples(app.snapshot.text.decode())
 
 
+@pytest.mark.parametrize("in_time", [False, True], ids=["with late events", "all in time"])
 @pytest.mark.parametrize(
     ("name", "partitions", "extra"),
     [
@@ -59,11 +59,11 @@ def run(made: World, count: int, last_pane: int) -> dict[Series, float]:
     ],
 )
 def test_replay_and_run_agree_to_the_last_digit(
-    kafka: Kafka, tmp_path: Path, name: str, partitions: dict[str, int], extra: str
+    kafka: Kafka, tmp_path: Path, name: str, partitions: dict[str, int], extra: str, in_time: bool
 ) -> None:
-    topic = f"equal.{name}"
+    topic = f"equal.{name}.{in_time}"
     made = world(tmp_path, kafka.servers, topic, windows="1h, 6h, 24h, 7d", extra=extra)
-    written = [*events(7, COUNT, START, 40.0)]
+    written = [*events(7, COUNT, START, 40.0, in_time)]
     for letter, number in partitions.items():
         kafka.create(f"{topic}.{letter}", number)
     publish(kafka.servers, topic, written, partitions)
@@ -75,12 +75,9 @@ def test_replay_and_run_agree_to_the_last_digit(
     latest = max(value for key, value in replayed.items() if key[0] == "model_last_prediction_timestamp_seconds")
     found = run(made, COUNT, (int(latest) // 60 + 1) * 60 * 10**9)
 
-    # No order is given between partitions. Where others were late for it, the scores, which they never reach, differ.
-    late = [{k: v for k, v in page.items() if k[0] == "drift_exporter_late_events_total"} for page in (found, replayed)]
-    left_out = () if late[0] == late[1] else TO_PAGE_ON
-    assert {k: v for k, v in of_models(found).items() if k[0] not in left_out} == {
-        k: v for k, v in of_models(replayed).items() if k[0] not in left_out
-    }
+    whole = none_late(found, replayed)
+    assert whole or not in_time
+    assert of_models(comparable(found, whole)) == of_models(comparable(replayed, whole))
     assert len(of_models(found)) > 1000
     expected = of_topics(replayed)
     for letter, count in tombstones.items():

@@ -75,7 +75,8 @@ def test_another_reference_starts_the_windows_of_its_versions_anew_and_counters_
         assert (before[rows("price", "none")] > 0, after[rows("price", "none")]) == (True, 0)
         assert after[rows("churn", "1")] == before[rows("churn", "1")]
         assert after[PREDICTED] == before[PREDICTED]
-        assert "model price, version none: its windows start anew, because its reference is now" in story.sidecar.log
+        told = "model price, version none: its windows and scores start anew, because its reference is now"
+        assert told in story.sidecar.log
         story.publish(500)
         later = story.all_read()
         assert 0 < later[rows("price", "none")] == later[PREDICTED] - before[PREDICTED]

@@ -61,11 +61,15 @@ def _features(chance: random.Random) -> dict[str, Any]:
     }
 
 
-def events(seed: int, count: int, start: float, hours: float) -> Iterator[Event]:
-    """`count` events, `start` in epoch seconds; their times advance over `hours`, up to half an hour out of order."""
+def events(seed: int, count: int, start: float, hours: float, in_time: bool = False) -> Iterator[Event]:
+    """`count` events, `start` in epoch seconds; their times advance over `hours`, up to half an hour out of order.
+
+    `in_time`: less out of order than the lateness, so that none is late, in whichever order partitions are read.
+    """
     chance = random.Random(seed)
     for i in range(count):
-        time = start + hours * 3600 * i / count - chance.choice([0, 0, 0, 1, 30, 300, 1800]) * chance.random()
+        behind = [0, 0, 0, 1, 30, 59] if in_time else [0, 0, 0, 1, 30, 300, 1800]
+        time = start + hours * 3600 * i / count - chance.choice(behind) * chance.random()
         yield Event(chance.choice("ab"), chance.randrange(6), _value(chance, i, round(time, 3)))
 
 
