@@ -219,8 +219,10 @@ def test_what_is_no_number_is_invalid_for_its_feature_alone(world: World, writte
 @pytest.mark.parametrize("model", ["m", "r"])
 def test_the_ends_of_the_doubles_harm_nobody(world: World, written: bytes, model: str) -> None:
     value = x_is(written).replace(b'"m"', f'"{model}"'.encode()).replace(b'"score": 0.5', b'"prediction": ' + written)
-    calm = GOOD.replace(b'"m"', f'"{model}"'.encode())
-    stream = Stream(world, value, value, calm)
+    calm = ANOTHER.replace(b'"m"', f'"{model}"'.encode())
+    again = value.replace(b'"prediction_id": "1"', b'"prediction_id": "again"')
+    stream = Stream(world, value, again, calm)
+    assert stream.of("model_predictions_total", model) == 3
     assert stream.of("model_feature_missing_ratio", model, feature="x", window="1h") == 0
     assert stream.of("model_feature_invalid_ratio", model, feature="x", window="1h") == 0
     assert stream.of("model_feature_mean", model, feature=QUOTED, window="1h") is None
