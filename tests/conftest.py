@@ -17,10 +17,11 @@ SERVICES = (
 PLUGINS = ("browser", "prometheus", "alertmanager", "promtool", "kafka", "secured_kafka", "go_tools")
 pytest_plugins = [f"tests.services.{name}" for name in PLUGINS]
 
-# The database and the shared cores make single examples slow at times, which says nothing about the code.
-hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
+# The database and the shared cores make examples, and the making of them, slow at times: that says nothing of the code.
+SLOW = {"deadline": None, "print_blob": True, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("here", **SLOW)
 # CI tries the same examples each time, so a red build is the commit's doing; new ones are found at desks.
-hypothesis.settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True, database=None)
+hypothesis.settings.register_profile("ci", **SLOW, derandomize=True, database=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
 
 
