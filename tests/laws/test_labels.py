@@ -333,6 +333,8 @@ def pairs(draw: st.DrawFn) -> tuple[list[Pair], list[tuple[Partition, bytes]]]:
         outputs = draw(st.sampled_from([at + draw(apart), at + draw(apart), None]))
         label = draw(st.sampled_from([None, (at + draw(apart), 1)]))
         truth = draw(st.sampled_from([None, None, 0]))
+        if label is not None and label[0] < at and outputs is not None:
+            outputs = min(outputs, at)  # docs/concepts.md: an early label does not wait for a second half that is late
         found.append(Pair(id_, draw(st.sampled_from(["1", "2"])), named, inputs, outputs, truth, label))
     events = sorted(
         ((time, topic, pair.id, event) for pair in found for topic, time, event in pair.events()), key=lambda e: e[:3]
