@@ -159,6 +159,7 @@ class LabelJoin:
         kind = self.kinds.kinds[prediction.kind]
         horizon = self._horizon(kind.model)
         model, version = self._identity(prediction)
+        labels = [label for label in row.labels if self._counts(row, label, passed)]
         if self._is_there(row, model, version, prediction.time, passed):
             self._count("model_predictions_duplicate_total", kind)
             return False
@@ -169,9 +170,8 @@ class LabelJoin:
         (self.kinds.waiting if prediction.waits else self.kinds.settled)[prediction.kind] += 1
         if truth is not None:
             self._meet(prediction, prediction.time, truth)
-        for label in sorted(row.labels, key=lambda label: (label.time, text_of(label.truth))):
-            if label.time + self._longest >= passed:
-                self._try(prediction, label)
+        for label in sorted(labels, key=lambda label: (label.time, text_of(label.truth))):
+            self._try(prediction, label)
         if prediction.time + horizon < passed:
             self._drop(row, prediction, "horizon")
         if len(row.predictions) > MOST_OF_AN_ID:
@@ -214,13 +214,30 @@ class LabelJoin:
                     self._try(prediction, label)
             row.labels.append(label)
             self._labels += 1
-            if label.time + self._longest < passed:
+            if not self._counts(row, label, passed):
                 self._forget(row, label)
             if len(row.labels) > MOST_OF_AN_ID:
                 self._forget(row, min(row.labels, key=lambda label: label.time))
             self._put(key, row)
         self._line("").add(time, b"".join(key[len(PREFIX) :] for key in keys))
         self._bound_one("", "labels", int(time.min()))
+
+    def _counts(self, row: Row, label: Label, passed: int) -> bool:
+        """Whether a prediction that comes now may still have it: within its horizon, and after that while inputs wait
+        that came by then. Their second half may come a whole horizon after them, and they a whole one after the label.
+
+        It goes by times alone, for expiry may lag behind. Where inputs end, by their horizon or because they became a
+        prediction that has one, their row is looked at again, so no label outlasts what it waits for."""
+        until = label.time + self._longest
+        return until >= passed or any(
+            half.inputs
+            and half.came <= until
+            and half.time + self._horizon_of(half) >= passed
+            and abs(half.time - label.time) <= self._horizon_of(half)
+            and _may_name(label.model, half.model)
+            and _may_name(label.version, half.version)
+            for half in row.halves
+        )
 
     def _topic(self, name: str) -> int:
         if name not in self._topics:
@@ -274,7 +291,7 @@ class LabelJoin:
             row = Row([]) if data is None else decode(data)
             inputs = half.features is not None
             body = pack(half.features if inputs else half.said)
-            stored = StoredHalf(inputs, half.time, number, half.model or self._only, half.version, body)
+            stored = StoredHalf(inputs, half.time, number, half.model or self._only, half.version, body, came=passed)
             found += self._pair(row, stored, half, passed)
             self._put(key, row)
             self._line(stored.model or "").add(np.array([half.time]), key[len(PREFIX) :])
@@ -366,12 +383,12 @@ class LabelJoin:
         for prediction in row.predictions[:]:
             if prediction.time + self._horizon(self.kinds.kinds[prediction.kind].model) < before:
                 self._drop(row, prediction, "horizon")
-        for label in row.labels[:]:
-            if label.time + self._longest < before:
-                self._forget(row, label)
         for half in row.halves[:]:
             if half.time + self._horizon_of(half) < before:
                 self._forget_half(row, half, "half")
+        for label in row.labels[:]:
+            if not self._counts(row, label, before):
+                self._forget(row, label)
 
     def _drop(self, row: Row, prediction: Prediction, reason: str) -> None:
         row.predictions.remove(prediction)
@@ -520,10 +537,11 @@ def _version(half: StoredHalf) -> str:
 
 def _compatible(one: StoredHalf, other: StoredHalf) -> bool:
     """Whether they name the same model and version, or one of them leaves that to the other."""
-    return all(
-        mine is None or theirs is None or mine == theirs
-        for mine, theirs in ((one.model, other.model), (one.version, other.version))
-    )
+    return _may_name(one.model, other.model) and _may_name(one.version, other.version)
+
+
+def _may_name(mine: str | None, theirs: str | None) -> bool:
+    return mine is None or theirs is None or mine == theirs
 
 
 def kept(store: Store) -> Iterator[tuple[tuple[str, str], int, int]]:

@@ -59,7 +59,8 @@ class Label(msgspec.Struct, array_like=True, gc=False):
 
 class StoredHalf(msgspec.Struct, array_like=True, gc=False):
     """Half a prediction: `body` holds the features of inputs, or what outputs say. One that names no model or version
-    may belong to several predictions; `met`: it has to one at least."""
+    may belong to several predictions; `met`: it has to one at least. `came`: until when everything had expired when it
+    came, in nanoseconds."""
 
     inputs: bool
     time: int
@@ -68,6 +69,7 @@ class StoredHalf(msgspec.Struct, array_like=True, gc=False):
     version: str | None
     body: bytes
     met: bool = False
+    came: int = 0
 
 
 class Row(msgspec.Struct, array_like=True, gc=False):

@@ -333,8 +333,6 @@ def pairs(draw: st.DrawFn) -> tuple[list[Pair], list[tuple[Partition, bytes]]]:
         outputs = draw(st.sampled_from([at + draw(apart), at + draw(apart), None]))
         label = draw(st.sampled_from([None, (at + draw(apart), 1)]))
         truth = draw(st.sampled_from([None, None, 0]))
-        if label is not None and label[0] < at and outputs is not None:
-            outputs = min(outputs, at)  # docs/concepts.md: an early label does not wait for a second half that is late
         found.append(Pair(id_, draw(st.sampled_from(["1", "2"])), named, inputs, outputs, truth, label))
     events = sorted(
         ((time, topic, pair.id, event) for pair in found for topic, time, event in pair.events()), key=lambda e: e[:3]
@@ -368,6 +366,13 @@ def test_halves_meet_in_any_order_and_across_crashes(
     found = samples(page)
     ends = [pair.inputs for pair in wanted if pair.inputs is not None]
     end = (max(ends) // 60 + 1) * 60 if ends else 0
+    unmatched = 0
+    for pair in wanted:
+        # A label is not given up while inputs near it still wait for their second half.
+        may_come = pair.inputs is not None and pair.inputs + 600 >= end
+        if pair.label is not None and not (pair.near(pair.label[0]) and (pair.near(pair.outputs) or may_come)):
+            unmatched += int(pair.label[0] + 600 < end)
+    assert found[series("drift_exporter_labels_unmatched_total", topic="labels")] == unmatched
     for version in ("1", "2"):
         counts: Counter[str] = Counter()
         for pair in wanted:
@@ -391,3 +396,29 @@ def test_halves_meet_in_any_order_and_across_crashes(
         assert {short: found.get(name, 0) for short, name in names.items()} == {short: counts[short] for short in names}
     repeats = sum(value for key, value in found.items() if key[0] == "model_predictions_duplicate_total")
     assert repeats == len(log) - len(set(log))
+
+
+def test_an_early_label_waits_for_a_second_half_that_is_late_and_no_longer(halves_world: World) -> None:
+    """The label a whole horizon before its inputs, the outputs a whole one after them; those of id 2 never come."""
+    named, at = {"model": "m", "model_version": "1"}, START + 10_000
+    log: list[tuple[str, int, dict[str, Any]]] = [
+        *(("labels", at - 600, {"prediction_id": id_, "label": 1}) for id_ in (1, 2, 3)),
+        *(("inputs", at, named | {"prediction_id": id_, "features": {"x": 1}}) for id_ in (1, 2)),
+        ("inputs", at + 660, named | {"prediction_id": 4, "features": {"x": 1}}),
+        ("outputs", at + 599, named | {"prediction_id": 4, "score": 0.75}),  # the labels' horizon is over
+        ("outputs", at + 600, named | {"prediction_id": 1, "score": 0.75}),
+        ("inputs", at + 1500, named | {"prediction_id": 5, "features": {"x": 1}}),
+        ("outputs", at + 1500, named | {"prediction_id": 5, "score": 0.75}),
+    ]
+    items = [(Partition(topic, 0), json_line(event | {"timestamp": time})) for topic, time, event in log]
+    source, store = MemorySource(items, 1), MemoryStore()
+    app = halves_world.app(source, store, now=0)
+    counted = []
+    while not source.ended():
+        app.take(source.poll(0))
+        app.tick()
+        page = samples(app.snapshot.text.decode())
+        matched = page.get(series("model_labels_matched_total", **named), 0)
+        counted.append((matched, page[series("drift_exporter_labels_unmatched_total", topic="labels")]))
+    assert counted == [*[(0, 0)] * 6, (0, 1), (1, 1), (1, 1), (1, 2)]
+    assert sum(1 for _ in store.scan(b"id/")) == 1  # id 5
