@@ -152,6 +152,8 @@ def reference(
     log_format: log.Format,
 ) -> None:
     """Build what normal was: from CSV, Parquet or JSON Lines, from recorded events, or from the saved state."""
+    from exporter.sources.files import FileError
+    from exporter.state import StateError
     from exporter.training import TrainingError
 
     log.set_up(log_level, log_format)
@@ -169,7 +171,7 @@ def reference(
         else:
             built = built_from_tables(config, model_name, model_version, list(map(Path, tables)), meanings)
         out.write_bytes(built.dump())
-    except TrainingError as error:
+    except (TrainingError, FileError, StateError) as error:
         refuse(str(error))
     except OSError as error:
         refuse(f"{out}: cannot be written ({error.strerror}); check the folder and its permissions")
@@ -194,6 +196,8 @@ def built_from_events(config: Config, model: str, version: str | None, files: tu
     from exporter.training.events import MEANT, write_table
 
     named = topic_files(config, files)
+    if any(path == "-" for _, path in named):
+        raise click.UsageError("a reference is made from files, so that the same files give the same bytes")
     with TemporaryDirectory() as folder:
         table = Path(folder) / "events.jsonl"
         with table.open("wb") as out:

@@ -47,6 +47,7 @@ ROOMS["training"] |= {
     "versions",
     "windows",
 }  # a window of the saved state, as a reference
+ROOMS["training"] |= {"counters", "labels", "state"}  # recorded events are joined as a replay joins them
 ROOMS["versions"] |= {"detectors", "judging", "outcomes", "quality", "scores", "slices"}
 ROOMS["evaluation"] = {"catalogue", "metrics", "reference", "statistics", "versions", "view"}
 ROOMS["evaluation"] |= {"detectors", "quality", "scores"}
