@@ -359,9 +359,9 @@ class Versions:
             for window in series.windows:
                 window.load()
             self._load_scores(model, version, known)
-            self._drop(id_, [window_prefix(id_, span) for span in self._spans])
             windows = [window.span.name for window in series.windows]
             if saved["windows"] != windows:
+                self._drop(id_, [window_prefix(id_, span) for span in self._spans])
                 before, now = ", ".join(saved["windows"]), ", ".join(windows)
                 log.warning("model %s, version %s: windows are now %s, they were %s: new ones start empty",
                             model, version, now, before)  # fmt: skip

@@ -1,13 +1,15 @@
 """Event time cut into blocks; a window is the sum of its blocks (INTERFACE §5).
 
 Each window of a series keeps its running sum and the blocks that new events still reach; older blocks wait in the
-store until they expire, are read once, and are taken away from the sum.
+store until they expire, are read once, and are taken away from the sum. The sum of those that have gone quiet is saved
+too, so that a restart need not read them one by one (docs/decisions/0016).
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,11 +17,16 @@ from exporter.batch import Batch, Numbers
 from exporter.state import Store
 from exporter.summaries.block import Block, Delta, Encoded, Layout, Spec, Total
 from exporter.summaries.histogram import CumulativeHistogram
+from exporter.summaries.packed import packed, unpacked
 
 MOST_NAMES = 50
 NAME_LENGTH = 120
 # Blocks kept in memory after a save: the one that fills and the one before, for events that are a little late.
 WARM_BLOCKS = 2
+# Blocks that are read to know the sum of all others; where events reach more of them in one step, none is saved.
+MOST_LOUD = 8
+# Stored beside the blocks, whose names are eight bytes.
+_SUM, _LIST = b"sum", b"list"
 # What a block weighs beside its entries, of about 12 bytes each.
 BLOCK_WEIGHT = 4096
 
@@ -70,17 +77,36 @@ class RollingWindow:
         self._stored: set[int] = set()
         self._warm: OrderedDict[int, Block] = OrderedDict()
         self._changed: set[int] = set()
+        # Blocks whose sum is stored, those it has once `rows` are written, and those that events reached since it was.
+        self._summed: set[int] = set()
+        self._summing: set[int] = set()
+        self._reached: set[int] = set()
+        self._moved = False
 
     def load(self) -> None:
         """Take up the blocks that were saved."""
-        for key, data in self._store.scan(self._prefix):
-            index = int.from_bytes(key[len(self._prefix) :], "big", signed=True)
-            self._stored.add(index)
-            block = Block.unpack(self.layout, data)
+        listed = self._store.get(self._prefix + _LIST)
+        if listed is None:
+            names = [key for key, _ in self._store.scan(self._prefix)]
+            self._stored = {_index(key[len(self._prefix) :]) for key in names}
+        else:
+            document = msgspec.msgpack.decode(listed)
+            self.rows_of = dict(document["rows"])
+            self._stored, self._summed = set(self.rows_of), set(document["summed"])
+            self._summing, self._reached = self._summed, self._stored - self._summed
+            if self._summed:
+                self.total.merge(self._read(_SUM))
+        for index in sorted(self._stored - self._summed):
+            block = self._read(_name(index))
             self.total.merge(block)
             self.rows_of[index] = block.rows
             if self.keeps_all:
                 self._warm[index] = block
+
+    def _read(self, name: bytes) -> Block:
+        data = self._store.get(self._prefix + name)
+        assert data is not None, "what is listed was written with the list"
+        return unpacked(self.layout, data)
 
     @property
     def blocks(self) -> Mapping[int, Block]:
@@ -95,6 +121,7 @@ class RollingWindow:
         self._block(index).add(delta)
         self.total.add(delta)
         self._changed.add(index)
+        self._moved |= index not in self.rows_of
         self.rows_of[index] = self.rows_of.get(index, 0) + delta.rows
 
     def advance(self, closed_pane: int) -> None:
@@ -102,7 +129,7 @@ class RollingWindow:
         first = (closed_pane - self.span.panes) // self.span.step
         if self.first is not None and first <= self.first:
             return
-        before, self.first = self.first, first
+        before, self.first, self._moved = self.first, first, True
         # Those let go of before stay stored until the next save, and are no longer in the total.
         for index in [i for i in self._stored | self._warm.keys() if i < first and (before is None or i >= before)]:
             self.total.merge(self._block(index), -1)
@@ -112,23 +139,36 @@ class RollingWindow:
 
     def _block(self, index: int) -> Block:
         if index not in self._warm:
-            data = self._store.get(self._key(index)) if index in self._stored else None
-            self._warm[index] = Block(self.layout) if data is None else Block.unpack(self.layout, data)
+            self._warm[index] = self._read(_name(index)) if index in self._stored else Block(self.layout)
         self._warm.move_to_end(index)
         return self._warm[index]
-
-    def _key(self, index: int) -> bytes:
-        return self._prefix + index.to_bytes(8, "big", signed=True)
 
     def rows(self) -> dict[bytes, bytes | None]:
         """What has to be written for the store to agree with this window."""
         rows: dict[bytes, bytes | None] = {}
         for index in self._changed:
             if index in self._warm:
-                rows[self._key(index)] = self._warm[index].pack()
+                rows[_name(index)] = packed(self._warm[index])
             elif index in self._stored:
-                rows[self._key(index)] = None
-        return rows
+                rows[_name(index)] = None
+        if self._changed and not self.keeps_all:
+            rows |= self._sum()
+            rows[_LIST] = msgspec.msgpack.encode({"rows": list(self.rows_of.items()), "summed": sorted(self._summing)})
+        return {self._prefix + name: data for name, data in rows.items()}
+
+    def _sum(self) -> dict[bytes, bytes | None]:
+        """Write the sum of quiet blocks anew when the window has moved on; take it back where it no longer holds."""
+        loud = self.rows_of.keys() & (self._reached | self._changed)
+        quiet = self.rows_of.keys() - loud
+        if self._moved and quiet and len(loud) <= MOST_LOUD:
+            self._summing = quiet
+            blocks = (self._warm[i] if i in self._warm else self._read(_name(i)) for i in sorted(loud))
+            return {_SUM: packed(self.total.without(blocks))}
+        if self._summed & self._changed:
+            self._summing = set()
+            return {_SUM: None}
+        self._summing = self._summed
+        return {}
 
     def unsaved(self) -> int:
         """Entries held in memory because their blocks are not saved yet; a block weighs a few thousand by itself."""
@@ -141,6 +181,9 @@ class RollingWindow:
                 self._stored.add(index)
             else:
                 self._stored.discard(index)
+        if self._changed:
+            self._reached = self._changed.copy() if self._moved else self._reached | self._changed
+            self._summed, self._moved = self._summing, False
         self._changed.clear()
         while len(self._warm) > WARM_BLOCKS and not self.keeps_all:
             self._warm.popitem(last=False)
@@ -149,6 +192,14 @@ class RollingWindow:
         self.total.clear_hashes(columns)
         for block in self._warm.values():
             block.clear_hashes(columns)
+
+
+def _name(index: int) -> bytes:
+    return index.to_bytes(8, "big", signed=True)
+
+
+def _index(name: bytes) -> int:
+    return int.from_bytes(name, "big", signed=True)
 
 
 def groups(windows: Sequence[RollingWindow], panes: NDArray[np.int64]) -> Iterable[tuple[int, NDArray[np.intp]]]:

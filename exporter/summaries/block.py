@@ -5,11 +5,10 @@ They are integers, so a window is the sum of its blocks whatever the order in wh
 expires is taken away without a trace.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +16,7 @@ from exporter.batch import Batch, Column, Numbers, Texts
 from exporter.summaries.bins import Bins, CategoryBins, NumericBins
 from exporter.summaries.keys import Buckets, Hashes, bounds, bucket, hash_of
 from exporter.summaries.moments import Moments, Scale
-from exporter.summaries.tally import Places, Tally, negative, places, scatter
+from exporter.summaries.tally import Places, Tally, negative, places, scatter, sparse
 
 
 @dataclass(frozen=True)
@@ -237,62 +236,15 @@ class Block:
     def clear_hashes(self, columns: NDArray[np.intp]) -> None:
         self.hashes.without(columns)
 
-    def pack(self) -> bytes:
-        """Bytes that need no registry to be read again; only what is not zero."""
-        registry, texts = self.layout.buckets, self.layout.hashes
-        counts, buckets, hashes = self.counts.summed(), self.buckets.summed(), self.hashes.summed()
-        keys: NDArray[np.uint64] = np.array(texts.hash, dtype=np.uint64)
-        document = {
-            "rows": self.rows,
-            "counts": [_bytes(counts.columns, np.uint32), _bytes(counts.counts, np.int64)],
-            "n": _bytes(self.moments.n, np.int64),
-            "sums": _bytes(self.moments.sums, np.int64),
-            "far": [[column, str(a), str(b)] for column, (a, b) in self.moments.far.items()],
-            "buckets": [
-                _bytes(registry.features()[buckets.columns], np.uint32),
-                _bytes(registry.keys()[buckets.columns], np.int32),
-                _bytes(buckets.counts, np.int64),
-            ],
-            "hashes": [
-                _bytes(np.array(texts.feature, dtype=np.int64)[hashes.columns], np.uint32),
-                _bytes(keys[hashes.columns], np.uint64),
-                _bytes(hashes.counts, np.int64),
-            ],
-        }
-        return msgspec.msgpack.encode(document)
-
-    @classmethod
-    def unpack(cls, layout: Spec, data: bytes) -> "Block":
-        document: dict[str, Any] = msgspec.msgpack.decode(data)
-        block = cls(layout)
-        block.rows = document["rows"]
-        index, counts = document["counts"]
-        block.counts = Tally(Places(np.frombuffer(index, np.uint32).astype(np.int32), np.frombuffer(counts, np.int64)))
-        block.moments.n[:] = np.frombuffer(document["n"], np.int64)
-        block.moments.sums[:] = np.frombuffer(document["sums"], np.int64).reshape(-1, 4)
-        block.moments.far = {column: (int(a), int(b)) for column, a, b in document["far"]}
-        _read_by_feature(
-            block.buckets,
-            document["buckets"],
-            np.int32,
-            lambda feature, keys: layout.buckets.columns(feature, keys),
-        )
-        _read_by_feature(
-            block.hashes,
-            document["hashes"],
-            np.uint64,
-            lambda feature, keys: np.array(layout.hashes.columns(feature, keys.tolist()), dtype=np.int32),
-        )
-        return block
-
 
 class Total:
     """The sum of a window's blocks: `counts` int64[layout.size], `buckets` and `hashes` int64 vectors over the
     registries' columns, as long as the registries were when last counted."""
 
-    __slots__ = ("buckets", "counts", "hashes", "moments", "rows")
+    __slots__ = ("_layout", "buckets", "counts", "hashes", "moments", "rows")
 
     def __init__(self, layout: Spec) -> None:
+        self._layout = layout
         self.rows = 0
         self.counts = np.zeros(layout.size, dtype=np.int64)
         self.buckets = np.zeros(0, dtype=np.int64)
@@ -314,31 +266,18 @@ class Total:
         self.hashes = scatter(self.hashes, hashes, sign)
         self.moments.merge(moments, sign)
 
+    def without(self, blocks: Iterable[Block]) -> Block:
+        """The sum of all other blocks."""
+        rest = Total(self._layout)
+        rest.rows = self.rows
+        rest.counts, rest.buckets, rest.hashes = self.counts.copy(), self.buckets.copy(), self.hashes.copy()
+        rest.moments.merge(self.moments)
+        for block in blocks:
+            rest.merge(block, -1)
+        found = Block(self._layout)
+        found.rows, found.moments = rest.rows, rest.moments
+        found.counts, found.buckets, found.hashes = map(Tally, map(sparse, (rest.counts, rest.buckets, rest.hashes)))
+        return found
+
     def clear_hashes(self, columns: NDArray[np.intp]) -> None:
         self.hashes[columns[columns < len(self.hashes)]] = 0
-
-
-def _bytes(values: NDArray[Any] | None, kind: type) -> bytes:
-    assert values is not None, "a sum has counts"
-    return values.astype(kind).tobytes()
-
-
-def _read_by_feature(
-    tally: Tally,
-    packed: list[bytes],
-    key_kind: type,
-    columns: Callable[[int, NDArray[Any]], NDArray[np.int32]],
-) -> None:
-    features, counts = np.frombuffer(packed[0], np.uint32), np.frombuffer(packed[2], np.int64)
-    keys: NDArray[Any] = np.frombuffer(packed[1], key_kind)
-    if not len(features):
-        return
-    if (features[1:] < features[:-1]).any():
-        order = np.argsort(features, kind="stable")
-        features, keys, counts = features[order], keys[order], counts[order]
-    starts = np.flatnonzero(np.diff(features, prepend=features[0] + 1))
-    found = np.concatenate(
-        [columns(int(features[start]), part) for start, part in zip(starts, np.split(keys, starts[1:]), strict=True)]
-    )
-    kept = found >= 0
-    tally.add(Places(found[kept], counts[kept]))

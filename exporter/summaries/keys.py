@@ -74,7 +74,7 @@ class Buckets:
         if not zero.any():
             return self._of_sizes(feature, keys) if len(keys) else keys
         if self._zero[feature] < 0:
-            self._zero[feature] = self._append(feature, 0)
+            self._zero[feature] = int(self._append(feature, np.zeros(1, dtype=np.int32))[0])
         found = np.full(len(keys), self._zero[feature], dtype=np.int32)
         if not zero.all():
             found[~zero] = self._of_sizes(feature, keys[~zero])
@@ -89,8 +89,7 @@ class Buckets:
         found = table[places]
         if (found < 0).any():
             new, first = np.unique(places[found < 0], return_index=True)
-            for place, key in zip(new.tolist(), keys[found < 0][first].tolist(), strict=True):
-                table[place] = self._assign(feature, key, place)
+            self._assign(feature, table, new, keys[found < 0][first])
             found = table[places]
         return found.astype(np.int32, copy=False)
 
@@ -106,19 +105,24 @@ class Buckets:
             grown[2 * (start - low) : 2 * (end - low)] = table
         self._tables[feature], self._low[feature] = grown, low
 
-    def _assign(self, feature: int, key: int, place: int) -> int:
-        if self._used[feature] >= BUCKETS:
-            table = self._tables[feature]
+    def _assign(
+        self, feature: int, table: NDArray[np.int32], places: NDArray[np.int32], keys: NDArray[np.int32]
+    ) -> None:
+        """Give each of the free `places` a column of its own, and once there are too many, that of the nearest."""
+        own = min(len(places), BUCKETS - self._used[feature])
+        table[places[:own]] = self._append(feature, keys[:own])
+        self._used[feature] += own
+        for place in places[own:].tolist():
             same_sign = np.flatnonzero(table[place % 2 :: 2] >= 0) * 2 + place % 2
             taken = same_sign if len(same_sign) else np.flatnonzero(table >= 0)
-            return int(table[taken[np.argmin(np.abs(taken - place))]])
-        self._used[feature] += 1
-        return self._append(feature, key)
+            table[place] = table[taken[np.argmin(np.abs(taken - place))]]
 
-    def _append(self, feature: int, key: int) -> int:
-        self.feature.append(feature)
-        self.key.append(key)
-        return len(self.key) - 1
+    def _append(self, feature: int, keys: NDArray[np.int32]) -> NDArray[np.int32]:
+        """int32[n]: new columns."""
+        first = len(self.key)
+        self.feature.extend(array("i", [feature]) * len(keys))
+        self.key.frombytes(keys.tobytes())
+        return np.arange(first, len(self.key), dtype=np.int32)
 
     def crowded(self, feature: int) -> bool:
         """Whether values of the feature may have been put into a bucket nearby."""

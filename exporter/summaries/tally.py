@@ -36,6 +36,12 @@ def negative(hits: Places) -> Places:
     return Places(summed.columns, -summed.counts)
 
 
+def sparse(dense: NDArray[np.int64]) -> Places:
+    """The columns that are not 0, with their counts."""
+    hit = np.flatnonzero(dense)
+    return Places(hit.astype(np.int32), dense[hit])
+
+
 def scatter(dense: NDArray[np.int64], hits: Places, sign: int = 1) -> NDArray[np.int64]:
     """dense + sign·hits, in place where dense is long enough."""
     index, counts, whole = hits
@@ -102,8 +108,7 @@ def _summed(parts: list[Places]) -> Places:
         dense = np.zeros(width, dtype=np.int64)
         for part in parts:
             dense = scatter(dense, part)
-        hit = np.flatnonzero(dense)
-        return Places(hit.astype(np.int32), dense[hit])
+        return sparse(dense)
     counts = np.concatenate([np.ones(len(p.columns), dtype=np.int64) if p.counts is None else p.counts for p in parts])
     order = np.argsort(index, kind="stable")
     index, counts = index[order], counts[order]

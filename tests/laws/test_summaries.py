@@ -12,6 +12,7 @@ from exporter.batch import INVALID_CODE, MISSING_CODE, Batch, Numbers, Texts
 from exporter.summaries.bins import category_bins, numeric_bins
 from exporter.summaries.block import Block, ColumnSpec, Delta, Layout, Total
 from exporter.summaries.histogram import CumulativeHistogram
+from exporter.summaries.packed import packed, unpacked
 from tests.laws.awkward import COLUMNS, columns
 
 WORDS = ("red", "green", "blue", "", "other", "ü")
@@ -121,9 +122,9 @@ def test_a_packed_block_is_read_by_a_process_that_knows_nothing_yet(
         block.add(Delta(here, here.encode(batch(*part))))
     found, read = Total(here), Total(there)
     found.merge(block)
-    read.merge(Block.unpack(there, block.pack()))
+    read.merge(unpacked(there, packed(block)))
     assert told(there, read) == told(here, found)
-    assert Block.unpack(here, block.pack()).pack() == block.pack()
+    assert packed(unpacked(here, packed(block))) == packed(block)
 
 
 def test_names_that_nobody_expects_are_counted_once_a_row() -> None:
