@@ -43,7 +43,7 @@ def packed(block: Block) -> bytes:
 def unpacked(layout: Spec, data: bytes) -> Block:
     """The block again; its keys get columns in the layout's registries, where they have none."""
     document: dict[str, Any] = msgspec.msgpack.decode(data)
-    wide = "form" not in document  # as releases before 0.2 wrote them
+    wide = "form" not in document  # as states of schema 1 have it
     block = Block(layout)
     block.rows = document["rows"]
     index, counts = document["counts"]
