@@ -44,8 +44,8 @@ bench-verdicts: .venv/.dev-installed ## how often a verdict cries wolf and how s
 chart: .venv/.dev-installed ## the generated parts of the Helm chart: rules, dashboards, schema, table of values
 	@$(BIN)/python scripts/chart.py
 
-release: .venv/.release-installed ## dist/: wheel, source archive, chart, SBOM, audit, checksums
-	@scripts/release.sh
+release: .venv/.release-installed ## dist/: wheel, source archive, chart, SBOM, audit, checksums; WITHOUT="audit chart" leaves them out
+	@scripts/release.sh $(addprefix --without-,$(WITHOUT))
 
 image: ## the container image, by Docker; without an engine scripts/image-drill.sh tries its steps
 	@docker build --build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \

