@@ -1,8 +1,8 @@
 """usage: scripts/audit.py SITE-PACKAGES OUT.json
 
-Asks about known vulnerabilities of everything installed there, by pip-audit. Leaves with 0 only where somebody who knows
-was asked about each of them and knew of none. A mirror of PyPI often has no advisories, and then knows of none either:
-so each service is first asked about a version that is known to be vulnerable.
+Asks about known vulnerabilities of everything installed there, by pip-audit. Leaves with 0 only where somebody who
+knows was asked about each of them and knew of none. A mirror of PyPI often has no advisories, and then knows of none
+either: so each service is first asked about a version that is known to be vulnerable.
 """
 
 import json
@@ -30,7 +30,7 @@ def asked(service: str, pins: list[str], folder: Path) -> list[dict[str, Any]] |
     more = ["--progress-spinner", "off", "--format", "json", "--output", out]
     done = subprocess.run([PIP_AUDIT, *words, *more], capture_output=True, text=True, check=False)
     if not out.exists():
-        return (done.stderr.strip().splitlines() or [f"pip-audit left with {done.returncode}"])[-1]
+        return (done.stderr.strip().splitlines() or [f"pip-audit left with {done.returncode}"])[-1][:160]
     found: list[dict[str, Any]] = json.loads(out.read_text())["dependencies"]
     return found
 
@@ -63,6 +63,7 @@ def audit(pins: list[str], out: Path, folder: Path) -> str | None:
 
 
 def main(site: str, out: str) -> None:
+    """Everything installed in the folder `site`, less ourselves."""
     pins = sorted(
         f"{canonicalize_name(one.metadata['Name'])}=={one.version}"
         for one in distributions(path=[site])

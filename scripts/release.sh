@@ -55,7 +55,7 @@ if [ "$chart" = yes ]; then
         "$helm" package helm/drift-exporter --destination "$1" >/dev/null
         name=$(basename "$1"/*.tgz)
         mkdir "$1/unpacked"
-        tar -xzf "$1/$name" -C "$1/unpacked"
+        tar -xmzf "$1/$name" -C "$1/unpacked"
         tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
             --format=ustar -C "$1/unpacked" -cf - drift-exporter | gzip -9n >"$1/$name"
     }
@@ -63,7 +63,7 @@ if [ "$chart" = yes ]; then
     pack "$work/once"
     pack "$work/more"
     cmp "$work/once/$name" "$work/more/$name" || stop "$name is not the same bytes when it is packed again"
-    "$helm" lint --strict "$work/once/$name" >"$work/said" || { cat "$work/said" >&2; exit 1; }
+    "$helm" lint --strict "$work/once/$name" >"$work/said" 2>&1 || { cat "$work/said" >&2; exit 1; }
     mv "$work/once/$name" dist/
 fi
 

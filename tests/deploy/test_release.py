@@ -125,9 +125,10 @@ def test_a_release_stops_before_it_builds_where_the_chart_cannot_be_packed(tmp_p
         found = shutil.which(name)
         assert found is not None
         (programs / name).symlink_to(found)
+    for script in (clone / "scripts").glob("*.sh"):
+        script.chmod(0o755)
     for words in (["init", "--quiet"], ["add", "."], ["-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "m"]):
         subprocess.run(["git", *words], cwd=clone, check=True)
-    (clone / "dist").mkdir()
     env = {"PATH": str(programs), "DRIFT_EXPORTER_CACHE": str(tmp_path / "cache")}
     script = clone / "scripts/release.sh"
     done = subprocess.run([script], env=env, capture_output=True, text=True, check=False)

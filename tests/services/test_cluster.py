@@ -1,14 +1,13 @@
 """What a cluster does to a pod: its volume moves, is lost, its configuration is swapped, its processor taken."""
 
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event, Thread
 
 import pytest
 
+from tests.services.cgroup import group
 from tests.services.kafka import Kafka
 from tests.services.sidecar import Scraper, Sidecar
 from tests.services.story import Story, records
@@ -20,7 +19,8 @@ RELOADED_AT = series("drift_exporter_config_last_reload_success_timestamp_second
 
 @pytest.fixture
 def story(kafka: Kafka, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Story]:
-    story = Story(kafka, tmp_path, request.node.name.removeprefix("test_")[:150], PARTITIONS)
+    topic = request.node.name.removeprefix("test_").translate({ord("["): ".", ord("]"): None})
+    story = Story(kafka, tmp_path, topic[:150], PARTITIONS)
     yield story
     story.sidecar.kill()
 
@@ -45,7 +45,11 @@ def test_a_volume_of_a_lost_node_is_attached_elsewhere_with_its_lock_file_and_no
     assert counted.items() <= after.items(), "what was counted is neither lost nor counted again"
 
 
-def test_a_lost_volume_is_an_ordinary_reset_and_everything_is_read_again(story: Story) -> None:
+@pytest.mark.parametrize("start", ["auto", "earliest"])
+def test_a_lost_volume_is_an_ordinary_reset_and_everything_is_read_again(story: Story, start: str) -> None:
+    text = story.made.config.read_text()
+    story.made.configure(text.replace("start: earliest", f"start: {start}"))
+    assert story.made.config.read_text().count(f"start: {start}") == 1
     story.publish(500)
     story.sidecar.start()
     before = story.all_read()
@@ -83,35 +87,27 @@ def test_a_configmap_that_is_swapped_by_its_link_is_read_again_by_itself(story: 
 
 
 def test_with_a_tenth_of_a_processor_it_is_healthy_and_scrapes_answer(story: Story) -> None:
-    """What the kernel's quota does: 10 ms of each 100."""
+    """By the kernel's own quota, which is what a container's limit is."""
     story.publish(300)
     story.sidecar.start()
     story.some_read()
-    answered = 0
-    deadline = time.monotonic() + 8
-
-    over = Event()
-
-    def throttle() -> None:
-        while not over.is_set():
-            story.sidecar.tell(signal.SIGSTOP)
-            time.sleep(0.09)
-            story.sidecar.tell(signal.SIGCONT)
-            time.sleep(0.01)
-
-    throttling = Thread(target=throttle)
-    throttling.start()
-    try:
+    with group("cpu") as tenth:
+        tenth.limit_processors(0.1)
+        assert story.sidecar.process is not None
+        tenth.members.write_text(str(story.sidecar.process.pid))
+        answered = 0
+        deadline = time.monotonic() + 8
+        before = story.sidecar.cpu_seconds()
         while time.monotonic() < deadline:
             assert story.sidecar.get("/-/healthy") == b"healthy\n"
             assert story.sidecar.metrics()
             answered += 1
-    finally:
-        over.set()
-        throttling.join()
-    assert answered >= 3
-    story.all_read()
-    assert story.sidecar.end() == 0
+        assert answered >= 3
+        assert tenth.throttled() > 10
+        assert story.sidecar.cpu_seconds() - before < 2, "of 8 seconds a tenth, and what was under way"
+        story.publish(2000)
+        story.all_read()
+        assert story.sidecar.end(within=30) == 0
 
 
 def test_two_replicas_are_independent_copies_that_say_the_same(story: Story, tmp_path: Path) -> None:
