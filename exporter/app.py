@@ -269,30 +269,35 @@ class App:
             known = self.versions.get((batch.model, batch.version))
             key = (batch.model, batch.version if known else OTHER_VERSION)
             place = batch.position
-            batch = batch.only(self._joined(key, batch, before[place], None if expired is None else expired[place]))
+            slices = np.zeros((0, len(batch.time)), np.int16) if known is None else known.outcomes.slices.codes(batch)
+            kept = self._joined(key, batch, slices, before[place], None if expired is None else expired[place])
+            if not kept.all():
+                batch, slices = batch.only(kept), slices[:, kept]
             if not len(batch.time):
                 continue
             self.counters.add("model_predictions_total", *key, by=len(batch.time))
             self.latest[key] = max(newest, self.latest.get(key, newest))
             if known is not None:
                 places = known.series.absorb(batch)
-                known.outcomes.hear(batch, known.outcomes.slices.codes(batch))
+                known.outcomes.hear(batch, slices)
                 if known.scores is not None:
                     in_time = batch.time >= before[batch.position]
                     known.scores.add(places[:, in_time], batch.time[in_time])
 
     def _joined(
-        self, key: tuple[str, str], batch: Batch, before: NDArray[np.int64], expired: NDArray[np.int64] | None
+        self,
+        key: tuple[str, str],
+        batch: Batch,
+        slices: NDArray[np.int16],
+        before: NDArray[np.int64],
+        expired: NDArray[np.int64] | None,
     ) -> NDArray[np.bool_]:
-        """bool[n]: which rows are no duplicates; they wait for their label, or have it. None `expired`: nothing waits,
-        and repeats are not told."""
+        """bool[n]: which rows are no duplicates; they wait for their label, or have it. `slices`: int16[slices, n].
+        None `expired`: nothing waits, and repeats are not told."""
         schema = self.versions.schema_of(batch.model, batch.version)
         assert schema is not None, "a batch is of a known model"
         known = self.versions.get(key)
-        if known is None:
-            slices, signature = np.zeros((0, len(batch.time)), dtype=np.int16), ""
-        else:
-            slices, signature = known.outcomes.slices.codes(batch), known.outcomes.slices.signature
+        signature = "" if known is None else known.outcomes.slices.signature
         kind = Kind(*key, schema.outputs.task, schema.outputs.classes, signature)
         if expired is None:
             self.join.told(batch, kind, slices, before)

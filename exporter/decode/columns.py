@@ -12,10 +12,19 @@ from exporter.batch import INVALID_CODE, MISSING_CODE, Numbers, Texts
 _PLAIN = frozenset((float, int, type(None)))
 # Of one of these kinds alone, equal values are the same category; 1, 1.0 and True are equal, and two or three.
 _ALIKE = (frozenset((int, type(None))), frozenset((bool, type(None))))
-_TEXT = frozenset((str, type(None)))
 
 
 _INVALID = object()
+
+
+class _Places(dict[str | None, int]):
+    """The place of each text, in the order in which they come. Raises TypeError for what is no text."""
+
+    def __missing__(self, text: Any) -> int:
+        if type(text) is not str:
+            raise TypeError("a value of another kind")
+        place = self[text] = len(self) - 1
+        return place
 
 
 def canonical(value: Any) -> str | None:
@@ -58,13 +67,12 @@ def numbers(values: Sequence[Any]) -> Numbers:
 
 def texts(values: Sequence[Any]) -> Texts:
     """A number is a category; objects and arrays are invalid; NaN is missing."""
+    found = _Places({None: MISSING_CODE})
+    try:  # by far the most: each is its own canonical text
+        return Texts(np.fromiter(map(found.__getitem__, values), np.int32, len(values)), tuple(found)[1:])  # type: ignore[arg-type]
+    except TypeError:
+        pass  # numbers, or objects and arrays, which no dictionary can hold
     kinds = set(map(type, values))
-    if kinds <= _TEXT:  # by far the most: each is its own canonical text
-        names = dict.fromkeys(values)
-        names.pop(None, None)
-        place_of: dict[Any, int] = dict(zip(names, range(len(names)), strict=True))
-        place_of[None] = MISSING_CODE
-        return Texts(np.fromiter(map(place_of.__getitem__, values), np.int32, len(values)), tuple(names))
     if any(kinds <= alike for alike in _ALIKE):
         cells: dict[Any, object] = {value: _cell(value) for value in dict.fromkeys(values)}
     else:

@@ -7,6 +7,9 @@ itself alone, and a good one, from the broker to columns, 2.9 µs instead of 7.2
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+# As bytes: the length of what is null, and no header.
+_NULL, _NONE = 1, 0
+
 
 @dataclass(slots=True)
 class Columns:
@@ -28,6 +31,8 @@ def unpack(data: bytes, at: int, count: int, offset: int, time: int, logged: int
     over; a length that cannot be makes the rest of the batch corrupt. Raises nothing.
     """
     columns = Columns()
+    values, offsets, keys = columns.values, columns.offsets, columns.keys
+    headers, timestamps = columns.headers, columns.timestamps
     for done in range(count):
         try:
             length, at = _varint(data, at)
@@ -41,19 +46,22 @@ def unpack(data: bytes, at: int, count: int, offset: int, time: int, logged: int
             delta, at = _varint(data, at + 1)  # after a byte of attributes that has no meaning yet
             here, at = _varint(data, at)
             here += offset
-            key, at = _bytes(data, at)
-            value, at = _bytes(data, at)
-            headers, at = _headers(data, at)
+            # Most records have no key and no header: a call less is felt.
+            key, at = (None, at + 1) if data[at] == _NULL else _bytes(data, at)
+            size, at = _varint(data, at)
+            value = None if size < 0 else data[at : at + size]
+            at += max(size, 0)
+            few, at = ((), at + 1) if data[at] == _NONE else _headers(data, at)
         except IndexError:
             at = -1
         if at != end:
             columns.corrupt += 1
         elif here >= first:
-            columns.values.append(value)
-            columns.offsets.append(here)
-            columns.keys.append(key)
-            columns.headers.append(headers)
-            columns.timestamps.append(time + delta if logged is None else logged)
+            values.append(value)
+            offsets.append(here)
+            keys.append(key)
+            headers.append(few)
+            timestamps.append(time + delta if logged is None else logged)
         at = end
     return columns
 
@@ -72,10 +80,14 @@ def join(batches: Iterable[Columns]) -> Columns:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    byte = data[at]
-    if byte < 128:  # most of them: a function call more would be felt
-        return (byte >> 1) ^ -(byte & 1), at + 1
-    value = byte & 127
+    value = data[at]
+    if value < 128:
+        return (value >> 1) ^ -(value & 1), at + 1
+    byte = data[at + 1]
+    if byte < 128:  # lengths of most records
+        value += (byte - 1) << 7
+        return (value >> 1) ^ -(value & 1), at + 2
+    value &= 127
     shift = 7
     while True:
         at += 1
