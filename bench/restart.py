@@ -65,8 +65,8 @@ def _wait(app: Any, count: int, now: int) -> None:
         outputs = {"score": Numbers(np.full(len(some), 0.7)), "prediction": said}
         ids = [f"2024-{i:012d}" for i in range(start, start + len(some))]
         part = Batch(MODEL, VERSION, some, np.arange(len(some)), outputs=outputs, ids=ids)
-        nowhere = np.zeros((0, len(some)), dtype=np.int16)
-        app._joined((MODEL, VERSION), part, nowhere, some, np.zeros(len(some), dtype=np.int64))
+        kind, slices = app._kind((MODEL, VERSION), part)
+        app._joined(kind, part, slices, some, np.zeros(len(some), dtype=np.int64))
         if app.join.unsaved() > 50_000:
             app.save()
 

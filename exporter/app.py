@@ -269,8 +269,8 @@ class App:
             known = self.versions.get((batch.model, batch.version))
             key = (batch.model, batch.version if known else OTHER_VERSION)
             place = batch.position
-            slices = np.zeros((0, len(batch.time)), np.int16) if known is None else known.outcomes.slices.codes(batch)
-            kept = self._joined(key, batch, slices, before[place], None if expired is None else expired[place])
+            kind, slices = self._kind(key, batch)
+            kept = self._joined(kind, batch, slices, before[place], None if expired is None else expired[place])
             if not kept.all():
                 batch, slices = batch.only(kept), slices[:, kept]
             if not len(batch.time):
@@ -284,9 +284,21 @@ class App:
                     in_time = batch.time >= before[batch.position]
                     known.scores.add(places[:, in_time], batch.time[in_time])
 
+    def _kind(self, key: tuple[str, str], batch: Batch) -> tuple[Kind, NDArray[np.int16]]:
+        """What all rows share, and int16[slices, n], the value that each has of each slice; `key`: what they count
+        with, which may be a version that is itself called `other`."""
+        schema = self.versions.schema_of(batch.model, batch.version)
+        assert schema is not None, "a batch is of a known model"
+        shared = (*key, schema.outputs.task, schema.outputs.classes)
+        known = self.versions.get(key)
+        if known is None:
+            return Kind(*shared, ""), np.zeros((0, len(batch.time)), dtype=np.int16)
+        slices = known.outcomes.slices
+        return Kind(*shared, slices.signature), slices.codes(batch)
+
     def _joined(
         self,
-        key: tuple[str, str],
+        kind: Kind,
         batch: Batch,
         slices: NDArray[np.int16],
         before: NDArray[np.int64],
@@ -294,15 +306,10 @@ class App:
     ) -> NDArray[np.bool_]:
         """bool[n]: which rows are no duplicates; they wait for their label, or have it. `slices`: int16[slices, n].
         None `expired`: nothing waits, and repeats are not told."""
-        schema = self.versions.schema_of(batch.model, batch.version)
-        assert schema is not None, "a batch is of a known model"
-        known = self.versions.get(key)
-        signature = "" if known is None else known.outcomes.slices.signature
-        kind = Kind(*key, schema.outputs.task, schema.outputs.classes, signature)
         if expired is None:
             self.join.told(batch, kind, slices, before)
             return np.ones(len(batch.time), dtype=bool)
-        self._add_zeros(key)
+        self._add_zeros((kind.model, kind.version))
         return self.join.predictions(batch, kind, slices, expired)
 
     def _add_zeros(self, key: tuple[str, str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from exporter.sources import Partition
 from exporter.sources.memory import MemorySource
 from exporter.state import MemoryStore
 from tests.stories.world import PREDICTIONS, World, json_line, samples, series
@@ -225,3 +226,25 @@ def test_a_class_that_is_itself_called_other_is_one_series(world: Limited) -> No
     found = world.settle(classes='["other", "1"]').page([event(0, prediction="other"), event(1, prediction="strange")])
     ratios = {dict(labels)["class"]: value for (name, labels), value in found.items() if name == "model_class_ratio"}
     assert ratios == {"1": 0, "other": 1}
+
+
+def test_versions_without_a_place_count_with_one_that_is_itself_called_other(world: Limited) -> None:
+    """By the labels, slices included."""
+    world.configure(
+        CONFIG.format(classes='["0", "1"]', features="{}", limits="{versions_per_model: 1}", metrics="{}")
+        .replace("topics:\n", "topics:\n  labels: {role: labels}\n")
+        .replace("    features:", "    slices: [word]\n    features:")
+    )
+    named = {"model": "m", "features": {"x": 1.0, "word": "red"}, "prediction": 1}
+    said = [named | {"prediction_id": i, "timestamp": START, "model_version": v} for i, v in enumerate(("other", "b"))]
+    labels = [{"prediction_id": i, "timestamp": START + 60, "label": 1} for i in range(2)]
+    items = [(PREDICTIONS, json_line(one)) for one in said]
+    items += [(Partition("labels", 0), json_line(one)) for one in labels]
+    app = world.app(MemorySource(items, 1), MemoryStore(), now=0)
+    while not app.source.ended():
+        app.take(app.source.poll(0))
+    app.tick()
+    page = samples(app.snapshot.text.decode())
+    other = {"model": "m", "model_version": "other"}
+    assert page[series("model_labels_matched_total", **other)] == 2
+    assert page[series("model_slice_rows", **other, window="1h", slice="word", slice_value="red")] == 2
