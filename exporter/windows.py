@@ -6,7 +6,7 @@ too, so that a restart need not read them one by one (docs/decisions/0016).
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -86,18 +86,21 @@ class RollingWindow:
     def load(self) -> None:
         """Take up the blocks that were saved."""
         listed = self._store.get(self._prefix + _LIST)
-        if listed is None:
-            names = [key for key, _ in self._store.scan(self._prefix)]
-            self._stored = {_index(key[len(self._prefix) :]) for key in names}
+        rest: Iterator[tuple[int, Block]]
+        if listed is None:  # there is no sum either
+            rows = ((key[len(self._prefix) :], data) for key, data in self._store.scan(self._prefix))
+            rest = ((int.from_bytes(name, "big", signed=True), unpacked(self.layout, data)) for name, data in rows)
         else:
             document = msgspec.msgpack.decode(listed)
             self.rows_of = dict(document["rows"])
-            self._stored, self._summed = set(self.rows_of), set(document["summed"])
-            self._summing, self._reached = self._summed, self._stored - self._summed
+            self._summed = self._summing = set(document["summed"])
+            self._reached = self.rows_of.keys() - self._summed
+            self._stored |= self._summed
             if self._summed:
                 self.total.merge(self._read(_SUM))
-        for index in sorted(self._stored - self._summed):
-            block = self._read(_name(index))
+            rest = ((index, self._read(_name(index))) for index in sorted(self._reached))
+        for index, block in rest:
+            self._stored.add(index)
             self.total.merge(block)
             self.rows_of[index] = block.rows
             if self.keeps_all:
@@ -196,10 +199,6 @@ class RollingWindow:
 
 def _name(index: int) -> bytes:
     return index.to_bytes(8, "big", signed=True)
-
-
-def _index(name: bytes) -> int:
-    return int.from_bytes(name, "big", signed=True)
 
 
 def groups(windows: Sequence[RollingWindow], panes: NDArray[np.int64]) -> Iterable[tuple[int, NDArray[np.intp]]]:
