@@ -93,6 +93,24 @@ def test_a_models_severity_and_labels_are_its_owners(tmp_path: Path) -> None:
     assert len({alert.name for alert in custom}) == 3
 
 
+def test_no_label_of_a_models_alert_can_be_overwritten_by_its_owners(tmp_path: Path) -> None:
+    """Two alerts of series that differ in such a label alone would be one, or silence what is not theirs."""
+    every = [name for name, metric in METRICS.items() if "model" in metric.labels and metric.kind != "histogram"]
+    rules = "".join(f"\n    - {{name: Of_{name}, metric: {name}, above: 1}}" for name in every)
+    text = CONFIG.partition("  runbook_url")[0] + f"  rules:{rules}\n"
+    made = Rules(Folder(tmp_path).load(text, purpose="read"))
+    of_models = [alert for alert in (*made.models, *made.custom) if "model" in alert.expr]
+    assert len(of_models) > len(every)
+    carried = {"alertname", "severity"}.union(*(alert.firing.labels for alert in of_models))
+    for alert in of_models:
+        for labels in re.findall(r"\bby \(([\w, ]+)\)", alert.expr):
+            carried.update(labels.split(", "))
+    assert {"job", "model", "model_version", "window", "feature", "slice_value"} <= carried
+    owners = ", ".join(f"{name}: x" for name in sorted(carried))
+    said = Folder(tmp_path).complaints(CONFIG.replace("team: growth", f"team: growth, {owners}"))
+    assert [line.split(": ")[1] for line in said] == [f"models.churn.alerts.labels.{name}" for name in sorted(carried)]
+
+
 def test_amtool_takes_the_example_and_sends_each_alert_where_it_belongs() -> None:
     config = ROOT / "prometheus/alertmanager.example.yaml"
     amtool = need("amtool", "prometheus-alertmanager")

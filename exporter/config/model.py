@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from exporter.catalogue import METRICS
 from exporter.config.errors import Location, near, refusal, refuse, repeated, shown
 from exporter.config.section import (
     Count,
@@ -68,13 +69,20 @@ class Labels(Section):
     """How many predictions wait at most; the oldest go first."""
 
 
+# What tells one alert of a model from another, and which one silences which: a rule's label overwrites that of the
+# series, and many alerts would be one. The first four come from the scrape.
+_OF_SERIES = {"cluster", "namespace", "job", "instance"}.union(
+    *(metric.labels for metric in METRICS.values() if "model" in metric.labels)
+)
+
+
 class ModelAlerts(Section):
     """How this model's alerts are routed."""
 
     severity: Severity = "page"
     """page wakes somebody, ticket waits for the morning."""
     labels: dict[str, Text] = Field(default_factory=dict)
-    """Labels that every alert of this model carries."""
+    """Labels that every alert of this model carries; none that its series have."""
 
     @field_validator("labels")
     @classmethod
@@ -83,6 +91,9 @@ class ModelAlerts(Section):
         for name in labels:
             if name in ("alertname", "severity"):
                 found.append(((name,), "is set by the rules themselves", "remove it; severity is alerts.severity"))
+            elif name in _OF_SERIES:
+                problem = "is a label that alerts have from their series, and would be overwritten"
+                found.append(((name,), problem, f"choose another name, such as owners_{name}"))
             elif not LABEL_NAME.fullmatch(name) or name.startswith("__"):
                 found.append(((name,), "is no name of a label", "use letters, digits and _, a letter first"))
         refuse(found)

@@ -26,6 +26,7 @@ TEXTS = st.text(
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,8}", fullmatch=True)
 SECONDS = st.integers(1, 10**6).map(lambda seconds: Duration.from_ns(seconds * 1_000_000_000).text)
 SHARES = st.floats(0, 0.99)
+OWN_LABELS = NAMES.map("my_{}".format)  # none that series have
 PLACES = st.one_of(
     st.lists(NAMES, min_size=1, max_size=3).map(".".join),
     st.fixed_dictionaries({"header": NAMES}),
@@ -59,7 +60,7 @@ MODELS = some(
     features=st.dictionaries(TEXTS, some(ignore=st.booleans(), tolerance=SHARES, page=st.booleans()), max_size=3),
     slices=st.lists(NAMES, unique=True, max_size=3).map(lambda names: [*names, {"a slice": "x > 1"}]),
     labels=some(horizon=SECONDS, capacity=st.integers(1, 10**9)),
-    alerts=some(severity=st.sampled_from(["page", "ticket"]), labels=st.dictionaries(NAMES, TEXTS, max_size=2)),
+    alerts=some(severity=st.sampled_from(["page", "ticket"]), labels=st.dictionaries(OWN_LABELS, TEXTS, max_size=2)),
 ).map(lambda keys: {"task": "multiclass", "reference": "r.json"} | keys)
 FIELDS = some(
     id=PLACES,

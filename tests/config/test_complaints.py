@@ -126,6 +126,13 @@ def test_aliases_and_merged_mappings_are_understood(folder: Folder) -> None:
         ("features: [a]", "features: a list is not a mapping; write KEY: VALUE pairs"),
         ("slices: origin", "slices: 'origin' is not a list; write [FIRST, SECOND]"),
         ("alerts: {labels: {severity: x}}", "alerts.labels.severity: is set by the rules themselves; "),
+        (
+            "alerts: {labels: {team: x, feature: y}}",
+            (
+                "alerts.labels.feature: is a label that alerts have from their series, and would be overwritten; "
+                "choose another name, such as owners_feature"
+            ),
+        ),
         ("alerts: {labels: {a-b: x}}", "alerts.labels.a-b: is no name of a label; "),
         ("targets: [{name: a, metric: precision, min: 0.5}]", "targets[0].class: precision is that of a class; "),
         (
