@@ -1,12 +1,13 @@
 """How long until a shift, or a rate that has risen, is told: by us and by others, on the same panes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from bench.verdicts.bands import failures, hold
 from bench.verdicts.rivals import ADWIN, Adwin, RollingHour
-from bench.verdicts.traffic import FEATURES, REFERENCE_ROWS, SEED, Integers, World, continuous
+from bench.verdicts.traffic import FEATURES, REFERENCE_ROWS, SEED, Integers, World, continuous, world
 from exporter.detectors.evidence import Budget
 from exporter.detectors.rates import RARE_TOLERANCE, RateDetector, bound
 from exporter.detectors.shift import ShiftDetector
@@ -18,35 +19,42 @@ TOLERANCE = 0.10
 RUNS = 60
 WARM = 240
 
+ONE_CATEGORY = "one category grows"
+
 DELAYS = {
-    (1, 20): (60, 40, 18),
-    (1, 200): (8, 6, 3),
-    (1, 2000): (8, 6, 3),
-    (5, 200): (50, 35, 16),
+    ("independent rows", 1, 20): (60, 40, 18),
+    ("independent rows", 1, 200): (8, 6, 3),
+    ("independent rows", 1, 2000): (8, 6, 3),
+    ("clumps of 5", 5, 200): (50, 35, 16),
+    (ONE_CATEGORY, 1, 20): (95, 70, 18),
+    (ONE_CATEGORY, 1, 200): (9, 7, 4),
 }
+"""What it is, rows in a clump, rows a minute → at most so many minutes."""
 
 
 def shift_delays() -> Iterator[str]:
     yield f"{'':>30} {'rows':>6}" + "".join(f"{f'TV {tv}':>16}" for tv in (0.16, 0.20, 0.38))
-    for (clump, rows), most in DELAYS.items():
-        ours, psi1, psi2, ks, adwin = zip(*(shift_delay(rows, tv, clump) for tv in (0.16, 0.20, 0.38)), strict=True)
-        named = f"clumps of {clump}" if clump > 1 else "independent rows"
+    for (named, clump, rows), most in DELAYS.items():
+        categories = named == ONE_CATEGORY
+        found = [shift_delay(rows, tv, clump, categories) for tv in (0.16, 0.20, 0.38)]
+        ours, psi1, psi2, ks, adwin = zip(*found, strict=True)
         held = [hold(f"delay, {named}, {rows} rows", d, m) for d, m in zip(ours, most, strict=True)]
         cells = [f"{figure} (<= {limit})" for figure, limit in zip(held, most, strict=True)]
         yield f"{named:>30} {rows:6,}" + "".join(f"{cell:>16}" for cell in cells)
-        for name, figures in (("PSI > 0.1", psi1), ("PSI > 0.2", psi2), ("KS p < .05", ks), ("ADWIN", adwin)):
+        rivals = (("PSI > 0.1", psi1), ("PSI > 0.2", psi2), ("KS p < .05", ks), ("ADWIN", adwin))
+        for name, figures in rivals[: 2 if categories else 4]:
             cells = ["never" if np.isinf(d) else f"{d:g}" for d in figures]
             yield f"{name:>30} {'':>6}" + "".join(f"{cell:>16}" for cell in cells)
 
 
-def shift_delay(rows: int, variation: float, clump: int) -> tuple[float, ...]:
+def shift_delay(rows: int, variation: float, clump: int, categories: bool = False) -> tuple[float, ...]:
     """Median panes until score >= 1; until PSI of the rolling hour passes .1 and .2, KS's p falls below .05 for good,
     and ADWIN tells.
 
     WARM undrifted panes before; each run is one feature, all of them in one detector.
     """
     rng = np.random.default_rng([SEED, rows, clump, round(100 * variation)])
-    of = continuous(rng, variation, RUNS)
+    of = grown(world(rng, 0.0, "c", RUNS), variation) if categories else continuous(rng, variation, RUNS)
     detector = ShiftDetector(of.reference, of.start, of.ordered, np.full(RUNS, TOLERANCE), BUDGET.cap)
     panes = np.concatenate([of.draw(rng, of.chances, WARM, rows, clump), of.draw(rng, of.drifted, WARM, rows, clump)])
     course = detector.feed(panes, np.arange(len(panes)))
@@ -57,7 +65,17 @@ def shift_delay(rows: int, variation: float, clump: int) -> tuple[float, ...]:
     psi, p = RollingHour(of.reference[0], of.start, of.ordered).feed(panes)
     after = WARM - 59
     rivals = [_first(alarm[after:]) for alarm in (psi > 0.1, psi > 0.2, p < 0.05)]
-    return float(np.median(told_at)), *rivals, _adwin(of, panes)
+    return float(np.median(told_at)), *rivals, np.inf if categories else _adwin(of, panes)
+
+
+def grown(of: World, variation: float) -> World:
+    """The first, or most frequent, category of every feature grows, out of all others."""
+    drifted = of.chances.copy()
+    for first, size in zip(of.start, of.sizes, strict=True):
+        own = drifted[first : first + size]
+        own *= 1 - variation / (1 - own[0])
+        own[0] += variation / (1 - of.chances[first])
+    return replace(of, drifted=drifted)
 
 
 def _first(alarms: np.ndarray) -> float:

@@ -18,6 +18,9 @@ SPREADS = (-0.35, 0.35)
 REFERENCE_ERROR = 0.001
 """How often the reference's own sampling error may be more than what widens the ball, in one slot of all."""
 
+OF_ONE_BIN = 2.0
+"""Standard deviations of the reference's own share of a bin that widen the ball of a bet on that bin alone."""
+
 
 @dataclass(frozen=True)
 class Ragged:
@@ -54,6 +57,10 @@ class Law:
 
     `counts`: int64[B] of the reference; `ordered`: bool[B], value bins of numeric features, ascending within each;
     `tolerance`: float64[K], δ, the share of the traffic that may move; `slots`: how many laws the season has.
+
+    The radius of the ball in which no bet pays (docs/decisions/0017): `epsilon`, float64[K], for bets that were chosen
+    beforehand; `learned_epsilon`, float64[K], for those on all bins that are learned; `alone_epsilon`, float64[K, W],
+    for those on one bin.
     """
 
     def __init__(
@@ -66,7 +73,13 @@ class Law:
         self.r: Floats = np.where(real, (matrix + 0.5) / (self.rows[:, None] + size / 2), 0.0)
         self.prior: Floats = np.where(real, 2 * size * self.r, 1.0)
         error = variation_quantile(self.r, 1 - REFERENCE_ERROR / slots) / np.sqrt(np.maximum(self.rows, 1.0))
-        self.epsilon: Floats = np.maximum(tolerance / 2, np.minimum(error, 1.0))
+        error = np.minimum(error, 1.0)
+        self.epsilon: Floats = np.maximum(tolerance / 2, error)
+        # What the reference's rows got wrong is the same in every pane, and a bet that learns from panes learns it.
+        self.learned_epsilon: Floats = tolerance / 2 + error
+        # A bet on one bin learns what the reference got wrong of it alone.
+        deviation = np.sqrt(self.r * (1 - self.r) / np.maximum(self.rows, 1.0)[:, None])
+        self.alone_epsilon: Floats = np.maximum(tolerance[:, None] / 2 + OF_ONE_BIN * deviation, error[:, None])
         self.tilts: Floats = _tilts(self.r, ragged.padded(ordered) > 0, self.epsilon)
 
 
