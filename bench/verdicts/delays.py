@@ -19,15 +19,19 @@ TOLERANCE = 0.10
 RUNS = 60
 WARM = 240
 
-ONE_CATEGORY = "one category grows"
+FIRST_CATEGORY, RAREST_CATEGORY = "the most frequent category grows", "the rarest named category grows"
+GROWS = {FIRST_CATEGORY: 0, RAREST_CATEGORY: -5}
+"""Its place among the bins; `other`, unseen, missing and invalid are the last four."""
 
 DELAYS = {
     ("independent rows", 1, 20): (60, 40, 18),
     ("independent rows", 1, 200): (8, 6, 3),
     ("independent rows", 1, 2000): (8, 6, 3),
     ("clumps of 5", 5, 200): (50, 35, 16),
-    (ONE_CATEGORY, 1, 20): (95, 70, 18),
-    (ONE_CATEGORY, 1, 200): (9, 7, 4),
+    (FIRST_CATEGORY, 1, 20): (95, 70, 18),
+    (FIRST_CATEGORY, 1, 200): (9, 7, 4),
+    (RAREST_CATEGORY, 1, 20): (60, 45, 18),
+    (RAREST_CATEGORY, 1, 200): (8, 6, 4),
 }
 """What it is, rows in a clump, rows a minute → at most so many minutes."""
 
@@ -35,26 +39,27 @@ DELAYS = {
 def shift_delays() -> Iterator[str]:
     yield f"{'':>30} {'rows':>6}" + "".join(f"{f'TV {tv}':>16}" for tv in (0.16, 0.20, 0.38))
     for (named, clump, rows), most in DELAYS.items():
-        categories = named == ONE_CATEGORY
-        found = [shift_delay(rows, tv, clump, categories) for tv in (0.16, 0.20, 0.38)]
+        grows = GROWS.get(named)
+        found = [shift_delay(rows, tv, clump, grows) for tv in (0.16, 0.20, 0.38)]
         ours, psi1, psi2, ks, adwin = zip(*found, strict=True)
         held = [hold(f"delay, {named}, {rows} rows", d, m) for d, m in zip(ours, most, strict=True)]
         cells = [f"{figure} (<= {limit})" for figure, limit in zip(held, most, strict=True)]
         yield f"{named:>30} {rows:6,}" + "".join(f"{cell:>16}" for cell in cells)
         rivals = (("PSI > 0.1", psi1), ("PSI > 0.2", psi2), ("KS p < .05", ks), ("ADWIN", adwin))
-        for name, figures in rivals[: 2 if categories else 4]:
+        for name, figures in rivals[: 4 if grows is None else 2]:
             cells = ["never" if np.isinf(d) else f"{d:g}" for d in figures]
             yield f"{name:>30} {'':>6}" + "".join(f"{cell:>16}" for cell in cells)
 
 
-def shift_delay(rows: int, variation: float, clump: int, categories: bool = False) -> tuple[float, ...]:
+def shift_delay(rows: int, variation: float, clump: int, grows: int | None = None) -> tuple[float, ...]:
     """Median panes until score >= 1; until PSI of the rolling hour passes .1 and .2, KS's p falls below .05 for good,
     and ADWIN tells.
 
-    WARM undrifted panes before; each run is one feature, all of them in one detector.
+    WARM undrifted panes before; each run is one feature, all of them in one detector. `grows`: a place among the bins
+    of categorical features, else the mean of continuous ones moves.
     """
     rng = np.random.default_rng([SEED, rows, clump, round(100 * variation)])
-    of = grown(world(rng, 0.0, "c", RUNS), variation) if categories else continuous(rng, variation, RUNS)
+    of = continuous(rng, variation, RUNS) if grows is None else grown(world(rng, 0.0, "c", RUNS), variation, grows)
     detector = ShiftDetector(of.reference, of.start, of.ordered, np.full(RUNS, TOLERANCE), BUDGET.cap)
     panes = np.concatenate([of.draw(rng, of.chances, WARM, rows, clump), of.draw(rng, of.drifted, WARM, rows, clump)])
     course = detector.feed(panes, np.arange(len(panes)))
@@ -65,16 +70,17 @@ def shift_delay(rows: int, variation: float, clump: int, categories: bool = Fals
     psi, p = RollingHour(of.reference[0], of.start, of.ordered).feed(panes)
     after = WARM - 59
     rivals = [_first(alarm[after:]) for alarm in (psi > 0.1, psi > 0.2, p < 0.05)]
-    return float(np.median(told_at)), *rivals, np.inf if categories else _adwin(of, panes)
+    return float(np.median(told_at)), *rivals, _adwin(of, panes) if grows is None else np.inf
 
 
-def grown(of: World, variation: float) -> World:
-    """The first, or most frequent, category of every feature grows, out of all others."""
+def grown(of: World, variation: float, place: int) -> World:
+    """One bin of every feature grows, out of all others."""
     drifted = of.chances.copy()
     for first, size in zip(of.start, of.sizes, strict=True):
         own = drifted[first : first + size]
-        own *= 1 - variation / (1 - own[0])
-        own[0] += variation / (1 - of.chances[first])
+        scale = variation / (1 - own[place])
+        own *= 1 - scale
+        own[place] += scale
     return replace(of, drifted=drifted)
 
 

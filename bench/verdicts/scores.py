@@ -175,7 +175,7 @@ def trivial(days: int, worlds: int) -> Iterator[str]:
     """Means of several worlds: what alarms here are few enough that a seed could hide them."""
     for name, kinds in (
         ("all means moved, TV .05", "nz"),
-        ("in each feature one category grew, TV .05", "c"),
+        ("the rarest named category took TV .05", "c"),
     ):
         for rows, most in {20: 2, 200: 1, 2000: 1}.items():
             watches = []

@@ -27,10 +27,13 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     )
 
 
-def unpack(data: bytes, like: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The arrays that were packed; `like` has the names, shapes and types to expect.
+def unpack(
+    data: bytes, like: Mapping[str, NDArray[Any]], *earlier: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """The arrays that were packed; `like` has the names, shapes and types to expect, `earlier` those that earlier
+    releases saved, newest first. Which of them it was, the caller tells by the arrays.
 
-    Raises UnfitState where the bytes are damaged, of another schema, or of arrays that are not like these.
+    Raises UnfitState where the bytes are damaged, of another schema, or of arrays that are like none of these.
     """
     try:
         document = msgspec.msgpack.decode(data)
@@ -39,9 +42,13 @@ def unpack(data: bytes, like: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
         raise UnfitState(f"damaged: {error}") from None
     if schema != SCHEMA:
         raise UnfitState(f"schema {schema}, this release reads {SCHEMA}")
-    expected = {name: [a.dtype.newbyteorder("<").str, list(a.shape)] for name, a in like.items()}
     found = {name: entry[:2] for name, entry in packed.items()}
-    if found != expected:
+    forms = [
+        {name: [a.dtype.newbyteorder("<").str, list(a.shape)] for name, a in arrays.items()}
+        for arrays in (like, *earlier)
+    ]
+    if found not in forms:
+        expected = forms[0]
         differing = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
         raise UnfitState(f"other arrays than expected: {', '.join(differing)}")
     try:

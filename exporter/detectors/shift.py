@@ -143,9 +143,18 @@ class ShiftDetector:
         return packing.pack(self._arrays())
 
     def unpack(self, data: bytes) -> None:
-        """Continue where the packed detector was. Raises packing.UnfitState where it had other features or bins."""
-        found = packing.unpack(data, self._arrays())
-        self._mixture.r, self._mixture.rising_since = found["r"], found["rising_since"]
+        """Continue where the packed detector was. Raises packing.UnfitState where it had other features or bins.
+
+        One of before there were bets on one bin (docs/decisions/0017) goes on with the evidence it had: each learned
+        bet hands half of its stake to the one on one bin of the same half-life. No stake is added, so what was fair
+        until then stays fair, and the score is the same to the last digit.
+        """
+        arrays, halves = self._arrays(), len(HALF_LIVES)
+        found = packing.unpack(data, arrays, arrays | {"r": self._mixture.r[halves:]})
+        r = found["r"]
+        if len(r) < len(self._mixture.r):
+            r = np.concatenate([r[:halves], r])
+        self._mixture.r, self._mixture.rising_since = r, found["rising_since"]
         self._counts, self._weights, self._effect = found["counts"], found["weights"], found["effect"]
         self._clumping.take(found)
 

@@ -16,7 +16,7 @@ from exporter.detectors.evidence import Budget
 from exporter.detectors.huber import limits, log_likelihood_ratio
 from exporter.detectors.law import Law, Ragged
 from exporter.detectors.packing import UnfitState
-from exporter.detectors.shift import ShiftDetector
+from exporter.detectors.shift import ShiftDetector, _alone
 from exporter.detectors.verdict import judge
 
 BUDGET = Budget(panes=129_600, detectors=100)
@@ -287,6 +287,23 @@ def test_e_values_have_a_mean_of_at_most_one_under_the_worst_laws_of_the_ball() 
         assert e.mean() <= 1 + 4 * e.std() / math.sqrt(len(e))
 
 
+def test_a_bet_on_one_bin_does_not_pay_while_that_bin_is_in_its_ball() -> None:
+    law = Law(Ragged(np.array([0]), 5), *_one(Feature((400, 300, 200, 90, 10))))
+    rng = np.random.default_rng(6)
+    for _ in range(50):
+        expected = 300 * law.r[0]
+        observed = rng.multinomial(300, rng.dirichlet(20 * law.r[0])).astype(float)
+        place = int(rng.integers(5))
+        ratio = np.broadcast_to((observed + law.prior) / (expected + law.prior), (2, 3, 1, 5))
+        differs = np.broadcast_to((np.arange(5) == place).astype(float), ratio.shape)
+        rows = np.zeros((2, 1, 5))  # one row in the bin, one in another
+        rows[0, 0, place] = rows[1, 0, place - 1] = 1
+        there, elsewhere = np.exp(_alone(law, rows, differs, ratio))[:, 0, 0]
+        for truth in law.r[0, place] + np.array([-1.0, 0.0, 1.0]) * law.alone_epsilon[0, place]:
+            if truth >= 0:
+                assert truth * there + (1 - truth) * elsewhere <= 1 + 1e-12
+
+
 # -- behaviour ----------------------------------------------------------------------------------------------------
 
 
@@ -310,6 +327,22 @@ def test_a_category_that_grew_by_half_the_tolerance_is_no_evidence_however_the_r
     panes = rng.multinomial(200, [*truth, 0.0], size=(700, 50)).reshape(700, -1)
     course = d.feed(panes, np.arange(700))
     assert (course.log_r < BUDGET.log_a0).all()
+
+
+def test_a_reference_of_few_rows_with_many_categories_tells_what_is_beyond_its_own_error() -> None:
+    """A thousand rows of 36 categories: bets on all bins are called off within TV .13 of it or more."""
+    rng = np.random.default_rng(2)
+    truth = np.full(36, 1 / 36)
+    one_grew = np.where(np.arange(36) == 0, 0.2, 0.0) + 0.8 * truth
+    half_grew = truth * np.repeat([1.4, 0.6], 18)
+    features = [Feature((*rng.multinomial(1_000, truth).tolist(), 0)) for _ in range(10)]
+    for law, is_told in ((truth, False), (one_grew, True), (half_grew, True)):
+        d = detector(*features)
+        for chances, panes in ((truth, 120), (law, 300)):
+            counts = rng.multinomial(200, [*chances, 0.0], size=(panes, 10)).reshape(panes, -1)
+            course = d.feed(counts, np.arange(panes))
+        told = ((course.log_r >= BUDGET.log_a0) & (course.effect >= 1)).any(axis=0)
+        assert (told == is_told).all()
 
 
 def test_the_score_falls_below_the_line_once_the_shift_is_over() -> None:
@@ -389,6 +422,42 @@ def test_a_restart_at_any_pane_changes_nothing(restart: int) -> None:
             restarted.unpack(saved)
             assert restarted.pack() == saved
     assert d.pack() == restarted.pack()
+
+
+def of_before_bets_on_one_bin(packed: bytes) -> bytes:
+    """As saved by a release whose mixture had three learned bets and eight tilts."""
+    document = msgspec.msgpack.decode(packed)
+    kind, (bets, features), raw = document["arrays"]["r"]
+    r = np.frombuffer(raw, kind).reshape(bets, features)
+    document["arrays"]["r"] = [kind, [bets - 3, features], np.delete(r, [3, 4, 5], axis=0).tobytes()]
+    return msgspec.msgpack.encode(document)
+
+
+@pytest.mark.parametrize("feature", [NUMBERS, COLOURS])
+def test_evidence_of_before_there_were_bets_on_one_bin_goes_on(feature: Feature) -> None:
+    d, restarted, anew = (detector(feature) for _ in range(3))
+    panes = list(stream((feature,), 60, rows=40, seed=8, deviations=0.9, since=20))
+    for pane, x in enumerate(panes[:24]):
+        feed(d, x, pane)
+    saved = of_before_bets_on_one_bin(d.pack())
+    restarted.unpack(saved)
+    kept = restarted.log_r[0]
+    r = np.frombuffer(msgspec.msgpack.decode(saved)["arrays"]["r"][2])
+    weights = np.array([1 / 6] * 3 + [1 / 16] * 8 if feature.ordered else [1 / 3] * 3 + [0] * 8)
+    assert kept == pytest.approx(math.log(weights @ r), rel=1e-12), "what it was worth by the weights of that release"
+    assert 0 < kept < BUDGET.log_a0
+    np.testing.assert_array_equal(restarted.effect, d.effect)
+    np.testing.assert_array_equal(restarted.rising_since, d.rising_since)
+
+    told = []
+    for one in (restarted, d, anew):
+        found = (pane for pane in range(24, 60) if not feed(one, panes[pane], pane) and one.log_r[0] > BUDGET.log_a0)
+        told.append(next(found))
+    assert abs(told[0] - told[1]) <= 1
+    assert told[0] <= told[2] - 5, "one that starts anew waits for its first ten panes"
+    assert restarted.pack() != saved
+    d.unpack(restarted.pack())
+    assert d.pack() == restarted.pack(), "and is saved in this release's form"
 
 
 def test_a_state_of_other_bins_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -18,6 +19,11 @@ from tests.upgrade.log import POLL, POLLS, items
 FOLDER = Path(__file__).parent
 # Of all releases that a state may come from. They stay: whoever skips releases is no worse off.
 RELEASES = sorted(path.name.removesuffix(".tar.xz") for path in FOLDER.glob("*.tar.xz"))
+
+# Scores and how far they may be apart, where the bets are better chosen than when the evidence was saved. The page that
+# is read from such a state is the same to the last digit all the same; only what later panes add to it is not.
+REFINED = {"087273d": 0.05}  # bets on one bin, docs/decisions/0017
+SCORES = ("model_feature_drift_score", "model_output_drift_score", "model_drift_score")
 
 OWN = ("drift_exporter_build_info", "drift_exporter_caught_up", "drift_exporter_consumer_lag_records")
 
@@ -39,7 +45,7 @@ def counted(found: dict[Series, float]) -> dict[Series, float]:
     return {key: value for key, value in found.items() if key[0] not in OWN}
 
 
-def differing(found: dict[Series, float], expected: dict[Series, float]) -> list[object]:
+def differing(found: dict[Series, float], expected: dict[Series, float]) -> list[tuple[Series, Any, Any]]:
     """To the last digits but one: the sums' order is the processor's business."""
     return [
         (key, expected.get(key), found.get(key))
@@ -82,7 +88,7 @@ def test_the_state_says_what_the_release_that_saved_it_said(made: World, caplog:
     assert differing(page(app), counted(samples((made.folder / "page.txt").read_text()))) == []
 
 
-def test_reading_on_ends_where_this_release_alone_would_have_ended(made: World) -> None:
+def test_reading_on_ends_where_this_release_alone_would_have_ended(made: World, request: pytest.FixtureRequest) -> None:
     pages = []
     for store in (RocksStore(made.folder / "state"), MemoryStore()):
         app = made.app(MemorySource(items(), POLL), store)
@@ -96,7 +102,11 @@ def test_reading_on_ends_where_this_release_alone_would_have_ended(made: World) 
         pages.append(page(app))
         assert before in (0, POLL * POLLS)
         assert sum(app.positions.values()) == len(items())
-    assert differing(*pages) == []
+    apart = REFINED.get(request.node.callspec.params["made"], 0.0)
+    for key, found, alone in differing(*pages):
+        assert key[0] in SCORES, key
+        assert abs(found - alone) <= apart, key
+        assert (found >= 1) == (alone >= 1), key
 
 
 def test_what_this_release_saves_over_it_is_opened_again(made: World) -> None:
