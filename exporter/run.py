@@ -69,12 +69,13 @@ class Sidecar:
         self._seen = self._stamps()
 
     def site(self) -> Site:
+        web = self._config.web
         return Site(
             snapshot=lambda: self._app.snapshot if self._app else self._first_page,
             view=lambda: self._app.page_view() if self._app else self._first_view,
             turned=lambda: self._app.turned if self._app else self._turned,
             ready=lambda: self._app is not None,
-            admin=Admin(self._reload, self._shown) if self._config.web.admin else None,
+            admin=Admin(self._reload, self._shown, (*web.hosts, web.listen.host.lower())) if web.admin else None,
         )
 
     def _ask(self) -> "Future[list[str]]":

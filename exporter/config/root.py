@@ -1,5 +1,6 @@
 """The whole file, and the sections that are too small for a file of their own."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,8 @@ from exporter.config.section import (
 from exporter.config.timing import unfit_windows
 from exporter.config.topics import Topic, contradictions
 from exporter.config.values import Duration, Listen, Written
+
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?", re.ASCII)
 
 
 class Reload(Section):
@@ -82,6 +85,18 @@ class Web(Section):
     """exporter-toolkit's web-config.yaml: TLS, client CA, basic auth."""
     admin: Switch = False
     """Whether there are POST /-/reload and /config."""
+    hosts: tuple[Name, ...] = ()
+    """Names under which these two answer, too, where nobody is asked for a password or a certificate."""
+
+    @field_validator("hosts")
+    @classmethod
+    def _names_alone(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        refuse(
+            ((index,), f"{shown(host)} is no name of a host", "write it without scheme, port and wildcard")
+            for index, host in enumerate(hosts)
+            if not _HOST.fullmatch(host)
+        )
+        return tuple(host.lower().removesuffix(".") for host in hosts)
 
 
 class Config(Section):

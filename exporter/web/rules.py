@@ -19,6 +19,13 @@ class Rules:
     context: ssl.SSLContext | None = None
     stamps: tuple[object, ...] = ()
 
+    @property
+    def ask(self) -> bool:
+        """Whether nobody comes in without a password or a certificate."""
+        tls = self.file.tls_server_config
+        demanded = tls is not None and tls.client_auth_type == "RequireAndVerifyClientCert"
+        return demanded or bool(self.file.basic_auth_users)
+
     @classmethod
     def read(cls, path: Path | None) -> "Rules":
         """Without a file everybody may come in. Raises ConfigErrors."""

@@ -33,7 +33,7 @@ class Server:
         """`web_file`: exporter-toolkit's web-config.yaml. Raises ConfigErrors for what is wrong with it."""
         self._door = Door(web_file)
         config = uvicorn.Config(
-            Guard(application(site), lambda: self._door.rules),
+            Guard(application(site, lambda: self._door.rules.ask), lambda: self._door.rules),
             http="h11",
             ws="none",
             log_config=None,

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from exporter import page
 from exporter.metrics import CONTENT_TYPE, Snapshot
 from exporter.view import PageView
+from exporter.web.hosts import ours
 
 # Healthy: the loop turned within this many seconds (INTERFACE §3).
 TURN_SECONDS = 60.0
@@ -26,10 +27,12 @@ PAGES = 2  # pages made at a time: they take processor time from reading and scr
 
 @dataclass
 class Admin:
-    """What `web.admin` opens. `reload`: reads the configuration again, and returns what is wrong with it."""
+    """What `web.admin` opens. `reload`: reads the configuration again, and returns what is wrong with it. `hosts`:
+    names of this exporter, in small letters."""
 
     reload: Callable[[], Sequence[str]]
     config: Callable[[], str]
+    hosts: Sequence[str] = ()
 
 
 @dataclass
@@ -55,8 +58,8 @@ class Pieces(Response):
         await send({"type": "http.response.body"})
 
 
-def application(site: Site) -> Starlette:
-    """The routes of INTERFACE §3; HEAD works wherever GET does."""
+def application(site: Site, asks: Callable[[], bool] = lambda: False) -> Starlette:
+    """The routes of INTERFACE §3; HEAD works wherever GET does. `asks`: whether everybody was asked who they are."""
     making = anyio.CapacityLimiter(PAGES)
 
     async def metrics(request: Request) -> Response:
@@ -94,15 +97,24 @@ def application(site: Site) -> Starlette:
             Route("/static/{name}", asset),
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
-            *(_admin_routes(site.admin) if site.admin else ()),
+            *(_admin_routes(site.admin, asks) if site.admin else ()),
         ],
         # The page; /metrics is compressed already, which the middleware sees.
         middleware=[Middleware(GZipMiddleware, compresslevel=1)],
     )
 
 
-def _admin_routes(admin: Admin) -> list[Route]:
+def _admin_routes(admin: Admin, asks: Callable[[], bool]) -> list[Route]:
+    def refused(request: Request) -> Response | None:
+        # A browser brings a password, or a certificate, to the name it was given for alone: never to another site's.
+        if asks() or ours(request.headers.get("host", ""), admin.hosts):
+            return None
+        hint = "ask by an address, localhost or a service's full name (….svc), or add the name to web.hosts"
+        return PlainTextResponse(f"asked by a name that is not known to be this exporter's; {hint}\n", 403)
+
     def reload(request: Request) -> Response:
+        if (refusal := refused(request)) is not None:
+            return refusal
         if _foreign(request):
             return PlainTextResponse("asked by another site's page\n", 403)
         wrong = admin.reload()
@@ -111,7 +123,7 @@ def _admin_routes(admin: Admin) -> list[Route]:
         return PlainTextResponse("reloaded\n")
 
     def config(request: Request) -> Response:
-        return PlainTextResponse(admin.config())
+        return refused(request) or PlainTextResponse(admin.config())
 
     return [Route("/-/reload", reload, methods=["POST"]), Route("/config", config)]
 

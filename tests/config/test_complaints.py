@@ -194,6 +194,8 @@ def test_a_regression_has_no_classes(folder: Folder, lines: str, complaint: str)
         ("windows: []", "windows: the list is empty; write at least one item, or remove the key"),
         ("lateness: -2m", "lateness: '-2m' is negative; "),
         ("evaluate_every: 0s", "evaluate_every: '0s' is no time at all; "),
+        ("web: {hosts: [a.b, 'a.b:80']}", "web.hosts[1]: 'a.b:80' is no name of a host; write it without scheme, "),
+        ("web: {hosts: ['*.b']}", "web.hosts[0]: '*.b' is no name of a host; "),
         ("alerts: {tolerance: 1}", "alerts.tolerance: 1 is not below 1; "),
         ("web: {listen: 9877}", "web.listen: 9877 is no address to listen on; "),
         ("limits: {series: 1.5}", "limits.series: 1.5 is not a whole number; "),

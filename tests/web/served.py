@@ -3,7 +3,7 @@
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,14 +51,16 @@ def site(text: bytes = METRICS, admin: Admin | None = None, ready: bool = True) 
 
 
 @contextmanager
-def served(web_file: Path | None = None, text: bytes = METRICS, *, admin: bool = False) -> Iterator[Served]:
+def served(
+    web_file: Path | None = None, text: bytes = METRICS, *, admin: bool = False, hosts: Sequence[str] = ()
+) -> Iterator[Served]:
     reloads: list[None] = []
 
     def reload() -> list[str]:
         reloads.append(None)
         return []
 
-    what = site(text, Admin(reload, lambda: "kafka: {}\n") if admin else None)
+    what = site(text, Admin(reload, lambda: "kafka: {}\n", hosts) if admin else None)
     server = Server(what, Listen("127.0.0.1", 0), web_file)
     url = server.start()
     try:

@@ -302,6 +302,67 @@ def test_a_reload_takes_a_post_and_not_from_another_sites_page() -> None:
         assert len(here.reloads) == 3
 
 
+OURS = ["127.0.0.1:9877", "10.1.2.3", "[::1]:9877", "[::ffff:10.1.2.3]", "localhost", "LOCALHOST.:9877", "a.localhost"]
+OURS += [
+    "drift-exporter:9877",
+    "drift-exporter.models.svc:9877",
+    "drift-exporter.models.svc.cluster.local.",
+    "",
+    "ours.example",
+]
+OTHERS = [
+    "evil.example",
+    "evil.example:9877",
+    "EVIL.example.",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+    "x.dev",
+]
+OTHERS += [
+    "ours.example.evil.example",
+    "evil.ours.example",
+    "x@localhost",
+    "evil.example/localhost",
+    "127.1",
+    "a.svc.evil.example",
+]
+
+
+def admins_answers(here: Served, host: str, auth: tuple[str, str] | None = None) -> list[int]:
+    """As a page asks that was loaded under that name: its origin is what it asks."""
+    headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+    reload = here.post("/-/reload", headers=headers, auth=auth)
+    return [reload.status_code, here.get("/config", headers=headers, auth=auth).status_code]
+
+
+@pytest.mark.parametrize("host", OTHERS)
+def test_a_page_whose_name_was_made_to_lead_here_neither_reloads_nor_sees_the_configuration(host: str) -> None:
+    with served(admin=True, hosts=["ours.example"]) as here:
+        assert admins_answers(here, host) == [403, 403]
+        assert here.reloads == []
+        refused = here.get("/config", headers={"Host": host})
+        assert "web.hosts" in refused.text
+        assert "kafka" not in refused.text
+
+
+@pytest.mark.parametrize("host", OURS)
+def test_by_an_address_localhost_a_services_or_a_known_name_the_admins_pages_answer(host: str) -> None:
+    with served(admin=True, hosts=["ours.example"]) as here:
+        assert admins_answers(here, host) == [200, 200]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/", "/-/healthy", "/-/ready", "/static/page.css"])
+def test_what_is_open_to_everybody_answers_under_every_name(path: str) -> None:
+    with served(admin=True) as here:
+        assert here.get(path, headers={"Host": "evil.example"}).status_code == here.get(path).status_code != 403
+
+
+def test_who_knows_the_password_may_use_any_name(tmp_path: Path) -> None:
+    with served(users(tmp_path, admin=hashed("right")), admin=True) as here:
+        assert admins_answers(here, "drift.example", ("admin", "right")) == [200, 200]
+        assert admins_answers(here, "drift.example") == [401, 401]
+
+
 def test_only_the_methods_that_mean_something_are_answered() -> None:
     with served() as here:
         for method in ("POST", "PUT", "DELETE", "PATCH", "TRACE", "BREW"):

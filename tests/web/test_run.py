@@ -113,6 +113,22 @@ def test_the_process_serves_by_the_file_and_follows_it(world: World, sidecar: Se
     assert sidecar.end(signal.SIGTERM) == 0
 
 
+def test_the_process_answers_its_admin_under_the_names_of_its_configuration(world: World) -> None:
+    hosts = "web: {admin: true, hosts: [Drift.Example.]}"
+    world.configure(CONFIG.replace("web: {config_file: web-config.yaml, admin: true}", hosts))
+    started = Sidecar(world.config)
+    started.start()
+    started.until_metrics(lambda found: found.get(RELOADED) == 1)
+
+    def asked_as(host: str) -> int:
+        url = f"http://{started.address}/-/reload"
+        return httpx.post(url, headers={"Host": host}, trust_env=False, timeout=20).status_code
+
+    codes = [asked_as(host) for host in ("drift.example", "other.example", "localhost")]
+    started.kill()
+    assert codes == [200, 403, 200]
+
+
 def test_run_leaves_at_once_where_the_file_is_wrong(world: World) -> None:
     (world.folder / "web-config.yaml").write_text("basic_auth_users: {a: geheim}")
     started = Secured(world.config)

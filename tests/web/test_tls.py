@@ -85,6 +85,24 @@ def test_a_client_must_have_a_certificate_of_the_authority(authority: Authority,
         assert refused(here, client_context(authority.file, authority.issue("expired", days=-1)))
 
 
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ("", 403),
+        ("client_auth_type: VerifyClientCertIfGiven\nclient_ca_file: ca.pem", 403),
+        (VERIFY + "\nclient_ca_file: ca.pem", 200),
+    ],
+)
+def test_the_admins_pages_answer_under_any_name_where_a_certificate_is_demanded(
+    authority: Authority, more: str, code: int
+) -> None:
+    authority.issue("prometheus")
+    context = client_context(authority.file, (authority.folder / "prometheus.pem", authority.folder / "prometheus.key"))
+    with served(write(authority, more), admin=True) as here:
+        assert here.get("/config", context, headers={"Host": "drift.example"}).status_code == code
+        assert here.get("/config", context).status_code == 200
+
+
 def test_a_client_may_come_without_a_certificate_where_it_is_only_verified_if_given(
     authority: Authority, tmp_path: Path
 ) -> None:
