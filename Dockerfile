@@ -75,8 +75,8 @@ USER 65532:65532
 WORKDIR /var/lib/drift-exporter
 VOLUME /var/lib/drift-exporter
 EXPOSE 9877
-# Without a shell or curl; the variable is for a port or a scheme of your own.
+# Without a shell, curl or a proxy; the variable is for a port or a scheme of your own.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
-    CMD ["python3", "-IS", "-c", "import os, urllib.request; urllib.request.urlopen(os.environ['DRIFT_EXPORTER_HEALTH'], timeout=9)"]
+    CMD ["python3", "-I", "-m", "exporter.probe"]
 ENTRYPOINT ["drift-exporter"]
 CMD ["run", "--config", "/etc/drift-exporter/config.yaml"]

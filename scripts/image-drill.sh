@@ -81,9 +81,10 @@ inside drift-exporter check --config /var/lib/drift-exporter/config.yaml
 step "run, without a broker"
 inside drift-exporter run --config /var/lib/drift-exporter/config.yaml 2>"$work/run.log" &
 running=$!
-health=$(sed -n 's/^    CMD \["python3", "-IS", "-c", "\(import os.*\)"\]$/\1/p' Dockerfile)
+health=$(sed -n 's/^    CMD \["\(python3.*\)"\]$/\1/p' Dockerfile | sed 's/", "/ /g')
+[ -n "$health" ] || { echo "the image has no health check" >&2; exit 1; }
 tries=0
-until inside python3 -IS -c "$health" 2>/dev/null; do
+until inside $health 2>/dev/null; do
     tries=$((tries + 1))
     [ $tries -lt 60 ] || { cat "$work/run.log" >&2; exit 1; }
     sleep 1

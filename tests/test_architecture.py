@@ -14,6 +14,7 @@ ROOMS: dict[str, set[str]] = {
     "config": {"catalogue"},
     "log": set(),
     "memory": set(),
+    "probe": set(),
     "sources": {"config"},
     "decode": {"batch", "config", "reference", "sources"},
     "summaries": {"batch"},

@@ -49,7 +49,7 @@ def test_the_health_check_succeeds_and_fails_with_healthy(tmp_path: Path) -> Non
     from threading import Thread
 
     [health] = instructions("HEALTHCHECK")
-    command = json.loads(health.partition("CMD ")[2])
+    command = [word for word in json.loads(health.partition("CMD ")[2]) if word != "-I"]  # so that it is this tree's
     command[0] = sys.executable
     codes = [200, 503]
 
@@ -63,6 +63,7 @@ def test_the_health_check_succeeds_and_fails_with_healthy(tmp_path: Path) -> Non
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         env = {**os.environ, "DRIFT_EXPORTER_HEALTH": f"http://127.0.0.1:{server.server_port}/-/healthy"}
+        env["http_proxy"] = "http://127.0.0.1:9"  # a company's, which Docker hands to every container
         ends = [subprocess.run(command, env=env, capture_output=True, check=False).returncode for _ in range(2)]
         server.shutdown()
     assert ends == [0, 1]

@@ -58,6 +58,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
+{{/* A certificate for probes is of no use without its key, its Secret and TLS. */}}
+{{- define "drift-exporter.probed" -}}
+{{- if or .Values.web.probeCertificate .Values.web.probeKey }}
+{{- if not (and .Values.web.probeCertificate .Values.web.probeKey .Values.web.existingSecret (eq .Values.web.scheme "HTTPS")) }}
+{{- fail "`web.probeCertificate` and `web.probeKey` go together, with `web.existingSecret`, which has both, and `web.scheme: HTTPS`" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* What a monitor's endpoint says, for Service and Pod alike. */}}
 {{- define "drift-exporter.endpoint" -}}
 {{- $monitor := .monitor -}}
@@ -85,12 +94,20 @@ metricRelabelings: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
+{{/* A kubelet has no client certificate; where one is demanded, the container asks itself. */}}
 {{- define "drift-exporter.probe" -}}
 {{- $probe := deepCopy .probe }}
 {{- if not (or $probe.httpGet $probe.exec $probe.tcpSocket $probe.grpc) }}
+{{- if .web.probeCertificate }}
+{{- $url := printf "https://localhost:%d%s" (int .web.port) .path }}
+{{- $folder := "/etc/drift-exporter-web" }}
+{{- $pair := list (printf "%s/%s" $folder .web.probeCertificate) (printf "%s/%s" $folder .web.probeKey) }}
+{{- $_ := set $probe "exec" (dict "command" (concat (list "python3" "-I" "-m" "exporter.probe" $url) $pair)) }}
+{{- else }}
 {{- $get := dict "path" .path "port" "http" "scheme" .web.scheme }}
 {{- with .web.probeHeaders }}{{ $_ := set $get "httpHeaders" . }}{{ end }}
 {{- $_ := set $probe "httpGet" $get }}
+{{- end }}
 {{- end }}
 {{- toYaml $probe }}
 {{- end }}
