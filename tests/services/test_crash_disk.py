@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.kafka import Kafka
+from tests.services.need import lacking
 from tests.services.sidecar import Scraper
 from tests.services.story import Story
 from tests.stories.world import Series, series
@@ -55,7 +56,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     try:
         disk.mount("-t", "tmpfs", "-o", "size=16m", "tmpfs")
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("only root can mount a small disk, and not in every container")
+        lacking("only root can mount a small disk, and not in every container")
     try:
         yield disk
     finally:
@@ -77,7 +78,7 @@ def image(tmp_path: Path) -> Iterator[Disk]:
         subprocess.run(["mkfs.ext4", "-q", content], check=True, capture_output=True)
         disk.mount("-o", "loop", content)
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("only root can mount a file as a disk, and not in every container")
+        lacking("only root can mount a file as a disk, and not in every container")
     try:
         yield disk
     finally:

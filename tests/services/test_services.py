@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services import cgroup
 from tests.services.browser import Browser
 from tests.services.need import need
 from tests.services.prometheus import StartPrometheus
@@ -80,6 +81,18 @@ def test_in_ci_a_missing_program_fails_the_test(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="apt-get install no-such-package"):
         need("no-such-program", "no-such-package")
+
+
+@pytest.mark.parametrize(("ci", "leaves"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)])
+def test_where_no_control_group_can_be_made_the_test_skips_and_in_ci_fails(
+    ci: str, leaves: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    for place, reason in ((tmp_path / "none", "no control group can be made here"), (tmp_path, "has no cpu")):
+        monkeypatch.setattr(cgroup, "_place", lambda place=place: place)
+        with pytest.raises(leaves, match=reason), cgroup.group():
+            raise AssertionError("there is a group")
+    assert list(tmp_path.iterdir()) == [], "what was made is removed"
 
 
 def test_promtool_finds_nothing_in_a_clean_exposition(promtool: Promtool) -> None:
