@@ -1,6 +1,7 @@
 #!/bin/sh
 # usage: scripts/go-tools.sh [helm] [docker-compose]
 # Builds what only Go's module proxy has, at the versions below, into the cache: a few minutes each, the first time only.
+# Helm is built only where scripts/helm.py has none for the machine.
 # Without Go the tests that need them say so themselves: they skip, or fail with CI=true.
 set -eu
 cd "$(dirname "$0")/.."
@@ -33,7 +34,7 @@ build() { # name module version package flags
 [ $# -gt 0 ] || set -- helm docker-compose
 for tool in "$@"; do
     case "$tool" in
-    helm) build helm helm.sh/helm/v3 "$HELM" ./cmd/helm "-X helm.sh/helm/v3/internal/version.version=$HELM" ;;
+    helm) .venv/bin/python scripts/helm.py "$cache" || build helm helm.sh/helm/v3 "$HELM" ./cmd/helm "-X helm.sh/helm/v3/internal/version.version=$HELM" ;;
     docker-compose)
         build docker-compose github.com/docker/compose/v2 "$COMPOSE" ./cmd \
             "-X github.com/docker/compose/v2/internal.Version=$COMPOSE"

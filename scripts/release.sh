@@ -28,11 +28,11 @@ rm -rf dist
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# First, for it stops where there is neither Helm nor Go.
+# First, for it stops where Helm is neither to be had nor to be built.
 if [ "$chart" = yes ]; then
     scripts/go-tools.sh helm
     helm=$(ls "${DRIFT_EXPORTER_CACHE:-.cache}"/go-tools/helm-* 2>/dev/null | tail -n 1)
-    [ -n "$helm" ] || stop "the chart needs Helm, which Go builds, and there is no Go; install it (Debian: golang-go)," \
+    [ -n "$helm" ] || stop "the chart needs Helm, which was not to be had, and no Go to build it; install Go (Debian: golang-go)," \
         "or leave the chart out: make release WITHOUT=chart"
 fi
 

@@ -118,7 +118,7 @@ def test_a_module_that_needs_what_is_not_installed_stops_a_release(tmp_path: Pat
 
 
 def test_a_release_stops_before_it_builds_where_the_chart_cannot_be_packed(tmp_path: Path) -> None:
-    """Where there is neither Helm nor the Go that builds it; without a word about it nobody would miss the chart."""
+    """Where Helm is neither to be had nor built, for there is no Go; without a word nobody would miss the chart."""
     clone, programs = tree(tmp_path / "clone"), tmp_path / "programs"
     programs.mkdir()
     for name in ("sh", "git", "dirname", "mktemp", "mkdir", "rm", "ls", "tail"):
@@ -133,7 +133,7 @@ def test_a_release_stops_before_it_builds_where_the_chart_cannot_be_packed(tmp_p
     script = clone / "scripts/release.sh"
     done = subprocess.run([script], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "release: the chart needs Helm, which Go builds, and there is no Go" in done.stderr
+    assert "release: the chart needs Helm, which was not to be had, and no Go to build it" in done.stderr
     assert "make release WITHOUT=chart" in done.stderr
     wrong = subprocess.run([script, "--without-wheel"], env=env, capture_output=True, text=True, check=False)
     assert "there is no --without-wheel" in wrong.stderr

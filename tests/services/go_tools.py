@@ -1,4 +1,4 @@
-"""Helm and Docker Compose, as their users have them; built by Go where they are not in the cache yet."""
+"""Helm and Docker Compose, as their users have them; fetched, or built by Go, where they are not in the cache yet."""
 
 import os
 import subprocess
@@ -45,6 +45,13 @@ def built(name: str) -> Path:
 @pytest.fixture(scope="session")
 def helm() -> Helm:
     return Helm(built("helm"))
+
+
+@pytest.fixture(scope="session", params=["newest", "oldest"])
+def any_helm(request: pytest.FixtureRequest) -> Helm:
+    """Helm 4, and Helm 3, where the machine can have both."""
+    newest = built("helm")
+    return Helm(newest if request.param == "newest" else min(CACHE.glob("helm-v*")))
 
 
 @pytest.fixture(scope="session")
