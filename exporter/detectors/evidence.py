@@ -147,10 +147,10 @@ class Clumping:
         """[K], 1 while nothing is known."""
         return _phi(self.x2, self.freedom)
 
-    def learn(self, counts: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    def learn(self, counts: Floats) -> tuple[Floats, NDArray[np.int64]]:
         """A run of panes, [T, K, W], in each of which every table has rows.
 
-        φ̂ before the first and after each, [T+1, K], and whether enough pairs were closed before each to bet, [T].
+        φ̂ before the first and after each, [T+1, K], and how many pairs were closed before each, [T].
         """
         waits = bool(self.waiting.any())
         panes = np.concatenate([self.waiting[None], counts]) if waits else counts
@@ -163,10 +163,10 @@ class Clumping:
         x2 = np.cumsum(np.concatenate([self.x2[None], squares.sum(axis=-1) / (m * n)]), axis=0)
         freedom = np.cumsum(np.concatenate([self.freedom[None], filled.sum(axis=-1) - 1.0]), axis=0)
         closed = (np.arange(len(counts) + 1) + waits) // 2
-        known = self.pairs[0] + closed[:-1] >= PAIRS_BEFORE_EVIDENCE
+        pairs_before = self.pairs[0] + closed[:-1]
         self.x2, self.freedom, self.pairs = x2[-1], freedom[-1], self.pairs + pairs
         self.waiting = panes[-1].copy() if len(panes) % 2 else np.zeros(self.waiting.shape)
-        return _phi(x2, freedom)[closed], known
+        return _phi(x2, freedom)[closed], pairs_before
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {"waiting": self.waiting, "x2": self.x2, "freedom": self.freedom, "pairs": self.pairs}

@@ -112,13 +112,18 @@ def variation_quantile(r: Floats, level: float) -> Floats:
     return np.asarray(gammaincinv(shape, level) * scale)
 
 
-def _tilts(r: Floats, ordered: NDArray[np.bool_], epsilon: Floats) -> Floats:
-    """[8, K, W] log L of the bets on a moved or spread feature; the unordered bins keep their share."""
+def normal_scores(r: Floats, ordered: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """The law of the ordered bins among themselves, and Φ⁻¹ of their mid-quantiles, [K, W] each; 0 in the others."""
     within = np.where(ordered, r, 0.0)
     share = within.sum(axis=1, keepdims=True)
     conditional = within / np.where(share > 0, share, 1.0)
     middle = np.cumsum(conditional, axis=1) - conditional / 2
-    z = np.where(ordered, ndtri(np.where(ordered, middle, 0.5)), 0.0)
+    return conditional, np.where(ordered, ndtri(np.where(ordered, middle, 0.5)), 0.0)
+
+
+def _tilts(r: Floats, ordered: NDArray[np.bool_], epsilon: Floats) -> Floats:
+    """[8, K, W] log L of the bets on a moved or spread feature; the unordered bins keep their share."""
+    conditional, z = normal_scores(r, ordered)
     exponents = [a * z for a in SHIFTS] + [b * (z**2 - 1) for b in SPREADS]
     ratios = []
     for exponent in exponents:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from exporter.detectors import packing
-from exporter.detectors.evidence import CALM, DECAY, HALF_LIVES, Clumping, Course, Mixture, faded
+from exporter.detectors.evidence import CALM, DECAY, HALF_LIVES, PAIRS_BEFORE_EVIDENCE, Clumping, Course, Mixture, faded
 from exporter.detectors.huber import Floats
 
 STEPS = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
@@ -81,13 +81,13 @@ class RateDetector:
         rows a pane, 1% of the rates paged in two days.
         """
         s, n = events.astype(np.float64), rows.astype(np.float64)[:, None]
-        own, known = self._clumping.learn(np.stack([s, n - s], axis=-1))
+        own, pairs = self._clumping.learn(np.stack([s, n - s], axis=-1))
         clumped = own if phi is None else np.maximum(own, phi)
         added = np.concatenate([s, n, n], axis=1)
         sums = faded(self._sums, added[:, None], self._fading)
         effect = self._measure(sums[1:], clumped[1:])
         log_e = s[:, None] * self._event + (n - s)[:, None] * self._other
-        log_r = self._mixture.grow(log_e / clumped[:-1, None], known, effect < CALM, panes)
+        log_r = self._mixture.grow(log_e / clumped[:-1, None], pairs >= PAIRS_BEFORE_EVIDENCE, effect < CALM, panes)
         self._sums, self._effect = sums[-1].copy(), effect[-1].copy()
         return Course(log_r, effect, clumped)
 

@@ -6,12 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.detectors import packing
-from exporter.detectors.evidence import CALM, DECAY, HALF_LIVES, Clumping, Course, Mixture, faded
+from exporter.detectors.evidence import (
+    CALM,
+    DECAY,
+    HALF_LIVES,
+    PAIRS_BEFORE_EVIDENCE,
+    Clumping,
+    Course,
+    Mixture,
+    faded,
+)
 from exporter.detectors.huber import Floats, log_likelihood_ratio
-from exporter.detectors.law import SHIFTS, SPREADS, Law, Ragged, has_tilts
+from exporter.detectors.law import SHIFTS, SPREADS, Law, Ragged, has_tilts, normal_scores
+from exporter.detectors.wandering import Wandering
 
 ENOUGH = 100
 """Rows of a slot's reference without which nothing is said in it: it may have been another world."""
+
+ROWS_BEFORE_EVIDENCE, PAIRS_ENOUGH = 600, 15
+"""Before so many rows, or pairs of panes, rows that remember longer than a pane cannot be told from a shift. With ten
+panes of 20 rows an AR(1) of .9 paged 25 of 100 features within the hour."""
 
 CELLS_AT_ONCE = 1 << 16
 """Numbers of one array of a run: the dozen that are worked on together shall stay in the processor's cache."""
@@ -42,6 +56,9 @@ class ShiftDetector:
         tilts = np.tile(np.where(tilted, 1 / 16, 0.0), (len(SHIFTS) + len(SPREADS), 1))
         self._mixture = Mixture(np.concatenate([learned, tilts]), cap)
         self._clumping = Clumping((k, w))
+        in_order = self._ragged.padded(ordered)
+        whole = self._ragged.padded(reference.sum(axis=0) + 0.5)
+        self._wandering = Wandering(normal_scores(whole, in_order > 0)[1], in_order)
         # Observed and expected counts per half-life.
         self._counts = np.zeros((2, len(HALF_LIVES), k, w))
         # Per half-life: rows, their squares' sum as of Kish, and what the reference's own rows leave uncertain.
@@ -61,8 +78,8 @@ class ShiftDetector:
 
     @property
     def phi(self) -> Floats:
-        """[K] φ̂ >= 1, by how much events come in clumps."""
-        return self._clumping.phi
+        """[K] φ̂ >= 1, by how much more panes differ than independent rows would: events in clumps, or a memory."""
+        return np.maximum(self._clumping.phi, self._wandering.phi)
 
     @property
     def rising_since(self) -> NDArray[np.int64]:
@@ -84,7 +101,8 @@ class ShiftDetector:
         law = self._law(slot)
         silent = len(self._reference) > 1 and law.rows.max() < ENOUGH
         x = self._ragged.padded(counts)
-        phi, known = self._clumping.learn(x)
+        clumped, pairs = self._clumping.learn(x)
+        phi = np.maximum(clumped, self._wandering.learn(x))
         n = x[:, 0].sum(axis=-1)
         # Where the reference saw next to nothing, all is as expected: nothing is said, and nothing to be forgotten.
         both = np.stack([x, x if silent else n[:, None, None] * law.r], axis=1)[:, :, None]
@@ -95,7 +113,9 @@ class ShiftDetector:
         weights = faded(self._weights, added[:, None], self._fading)
         effect = self._measure(seen[1:, 0], seen[1:, 1], weights[1:], phi[1:])
         log_e = self._log_e(law, x, seen[:-1, 0], seen[:-1, 1]) / phi[:-1, None]
-        log_r = self._mixture.grow(log_e, known & (not silent), effect < CALM, panes)
+        enough = (weights[:-1, -1, 0] >= ROWS_BEFORE_EVIDENCE) | (pairs >= PAIRS_ENOUGH)
+        known = enough & (pairs >= PAIRS_BEFORE_EVIDENCE) & (not silent)
+        log_r = self._mixture.grow(log_e, known, effect < CALM, panes)
         self._counts = seen[-1].copy()
         self._weights, self._effect = weights[-1].copy(), effect[-1].copy()
         return Course(log_r, effect, phi)
@@ -136,6 +156,7 @@ class ShiftDetector:
             "weights": self._weights,
             "effect": self._effect,
             **self._clumping.arrays(),
+            **self._wandering.arrays(),
         }
 
     def pack(self) -> bytes:
@@ -147,16 +168,18 @@ class ShiftDetector:
 
         One of before there were bets on one bin (docs/decisions/0017) goes on with the evidence it had: each learned
         bet hands half of its stake to the one on one bin of the same half-life. No stake is added, so what was fair
-        until then stays fair, and the score is the same to the last digit.
+        until then stays fair, and the score is the same to the last digit. What wanders is learned from then on.
         """
-        arrays, halves = self._arrays(), len(HALF_LIVES)
-        found = packing.unpack(data, arrays, arrays | {"r": self._mixture.r[halves:]})
+        arrays, wandering, halves = self._arrays(), self._wandering.arrays(), len(HALF_LIVES)
+        before = {name: array for name, array in arrays.items() if name not in wandering}
+        found = packing.unpack(data, arrays, before, before | {"r": self._mixture.r[halves:]})
         r = found["r"]
         if len(r) < len(self._mixture.r):
             r = np.concatenate([r[:halves], r])
         self._mixture.r, self._mixture.rising_since = r, found["rising_since"]
         self._counts, self._weights, self._effect = found["counts"], found["weights"], found["effect"]
         self._clumping.take(found)
+        self._wandering.take(wandering | found)
 
 
 def _alone(law: Law, x: Floats, differs: Floats, ratio: Floats) -> Floats:

@@ -92,6 +92,8 @@ class ByTheText:
     log_r: list[float] = field(default_factory=lambda: [-math.inf] * 14)
     halves: list[dict] = field(default_factory=list)
     first_of_pair: np.ndarray | None = None
+    panes: list[np.ndarray] = field(default_factory=list)
+    wandered: dict[int, list[float]] = field(default_factory=lambda: {1: [], 2: []})
     x2: float = 0.0
     df: int = 0
     pairs: int = 0
@@ -115,7 +117,29 @@ class ByTheText:
 
     @property
     def phi(self) -> float:
-        return max(1.0, self.x2 / self.df) if self.df else 1.0
+        found = [self.x2 / self.df if self.df else 1.0]
+        known = [squares for squares in self.wandered.values() if len(squares) >= 5]
+        found += [sum(squares) / len(squares) * (1 - math.sqrt(2 / len(squares))) for squares in known]
+        return max(1.0, *found)
+
+    def scores(self) -> list[float]:
+        """Φ⁻¹ of the mid-quantiles of the bins that have an order."""
+        ordered = self.feature.ordered
+        share = sum(self.r[:ordered])
+        return [float(norm.ppf((sum(self.r[:i]) + self.r[i] / 2) / share)) for i in range(ordered)]
+
+    def wander(self, x: np.ndarray) -> None:
+        """Between two stretches of panes: the mean score's difference squared, over what independent rows give."""
+        self.panes.append(x[: self.feature.ordered])
+        for length, squares in self.wandered.items():
+            if len(self.panes) % (2 * length):
+                continue
+            stretches = (self.panes[-2 * length : -length], self.panes[-length:])
+            before, after = (np.repeat(self.scores(), sum(panes)) for panes in stretches)
+            if len(before) and len(after) and np.ptp([*before, *after]):
+                width = np.var([*before, *after], ddof=1) * (1 / len(before) + 1 / len(after))
+                phi = max(1.0, sum(squares) / len(squares)) if squares else 1.0
+                squares.append(min((after.mean() - before.mean()) ** 2 / width, 6.6 * phi))
 
     def log_likelihood_ratio(self, p: list[float], epsilon: float) -> list[float]:
         down = sorted(range(len(p)), key=lambda i: -p[i] / self.r[i])
@@ -153,8 +177,7 @@ class ByTheText:
         found += alone
         if not ordered:
             return found
-        share = sum(self.r[:ordered])
-        z = [float(norm.ppf((sum(self.r[:i]) + self.r[i] / 2) / share)) for i in range(ordered)]
+        share, z = sum(self.r[:ordered]), self.scores()
         tilts = [lambda x, a=a: math.exp(a * x) for a in (-1, -0.5, -0.25, 0.25, 0.5, 1)]
         tilts += [lambda x, b=b: math.exp(b * (x * x - 1)) for b in (-0.35, 0.35)]
         for tilt in tilts:
@@ -168,13 +191,16 @@ class ByTheText:
         if n == 0:
             return
         bets = self.bets()
-        if self.pairs >= 5:
+        enough = self.pairs >= 15 or self.halves[-1]["N1"] >= 600
+        if self.pairs >= 5 and enough:
             for j, (_, p, epsilon) in enumerate(bets):
                 ratios = self.log_likelihood_ratio(p, epsilon)
                 log_e = sum(c * ratio for c, ratio in zip(x, ratios, strict=True)) / self.phi
                 one_plus = 0.0 if self.log_r[j] == -math.inf else math.log1p(math.exp(self.log_r[j]))
                 cap = 1.5 * (self.budget.log_a0 + math.log(self.budget.detectors))
                 self.log_r[j] = min(log_e + one_plus, cap)
+        if self.feature.ordered:
+            self.wander(x)
         if self.first_of_pair is None:
             self.first_of_pair = x
         else:
@@ -430,6 +456,7 @@ def of_before_bets_on_one_bin(packed: bytes) -> bytes:
     kind, (bets, features), raw = document["arrays"]["r"]
     r = np.frombuffer(raw, kind).reshape(bets, features)
     document["arrays"]["r"] = [kind, [bets - 3, features], np.delete(r, [3, 4, 5], axis=0).tobytes()]
+    document["arrays"] = {k: v for k, v in document["arrays"].items() if not k.startswith("wandering")}
     return msgspec.msgpack.encode(document)
 
 
