@@ -13,9 +13,12 @@ import pytest
 import yaml
 
 from exporter.config import load
+from exporter.generate.rules.files import write
 from scripts import chart
+from tests.config.folder import Folder
 from tests.deploy.manifests import CHART, GOLDEN, ROOT, VALUES, Manifest, golden, only, refused, rendered
 from tests.services.go_tools import Helm
+from tests.test_rules import CONFIG as OTHER_WINDOWS
 
 DEFAULT, EPHEMERAL = CHART / "ci/default-values.yaml", CHART / "ci/ephemeral-values.yaml"
 COMPLETE, SECURED = CHART / "ci/complete-values.yaml", CHART / "ci/secured-values.yaml"
@@ -248,6 +251,17 @@ def test_alerts_can_be_left_out_by_name_and_the_others_are_the_generated_ones(he
     assert alerts(fewer) == others
 
 
+def test_alerts_of_ones_own_configuration_take_the_place_of_the_generated_ones(helm: Helm, tmp_path: Path) -> None:
+    write(tmp_path, Folder(tmp_path).load(OTHER_WINDOWS))
+    written = yaml.safe_load((tmp_path / "rules.yaml").read_text())["groups"]
+    given = ("--set-file", f"prometheusRule.rules={tmp_path}/rules.yaml")
+    on = ("-f", DEFAULT, "--set", "prometheusRule.enabled=true", *given)
+    assert only(rendered(helm, *on), "PrometheusRule")["spec"]["groups"] == written
+    assert 'window="12h"' in str(written)
+    (tmp_path / "rules.yaml").write_text("rules.yaml")
+    assert "use --set-file" in helm.template(CHART, *on).stderr
+
+
 def test_dashboards_reach_grafana_as_they_are_and_fit_into_configmaps(helm: Helm) -> None:
     manifests = rendered(helm, "-f", DEFAULT, "--set", "dashboards.enabled=true")
     found = {}
@@ -266,13 +280,14 @@ def test_notes_say_what_is_missing(helm: Helm, tmp_path: Path) -> None:
     shutil.copy(CHART / "templates/NOTES.txt", copy / "notes.txt")
     (copy / "templates/shown.yaml").write_text('notes: {{ tpl (.Files.Get "notes.txt") . | quote }}\n')
 
-    def notes(values: Path) -> str:
-        done = helm.template(copy, "-f", values, "--show-only", "templates/shown.yaml")
+    def notes(values: Path, *words: str) -> str:
+        done = helm.template(copy, "-f", values, *words, "--show-only", "templates/shown.yaml")
         assert done.returncode == 0, done.stderr
         text: str = yaml.safe_load(done.stdout)["notes"]
         return text
 
     assert "port-forward svc/my-drift-exporter 9877" in notes(DEFAULT)
+    assert "my-drift-exporter 9443" in notes(DEFAULT, "--set", "web.port=9443"), "a headless service translates no port"
     assert "Nothing scrapes it yet" in notes(DEFAULT)
     assert "Nobody is told of drift yet" in notes(DEFAULT)
     assert "ends with the pod" in notes(EPHEMERAL)
@@ -281,6 +296,11 @@ def test_notes_say_what_is_missing(helm: Helm, tmp_path: Path) -> None:
     complete = notes(COMPLETE)
     assert "Its 2 replicas are independent copies" in complete
     assert "yet" not in complete
+    assert "cannot fire" not in complete
+    own = "groups: [{name: ours, rules: [{record: a, expr: b}]}]"
+    other = ("--set", "config.windows={30m,24h}")
+    assert "they look at windows of 1h and 24h, and yours are 30m, 24h" in notes(COMPLETE, *other)
+    assert "cannot fire" not in notes(COMPLETE, *other, "--set-json", f"prometheusRule.rules={json.dumps(own)}")
 
 
 def test_the_chart_packs_without_the_tests_values(any_helm: Helm, tmp_path: Path) -> None:
