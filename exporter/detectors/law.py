@@ -58,6 +58,8 @@ class Law:
     `counts`: int64[B] of the reference; `ordered`: bool[B], value bins of numeric features, ascending within each;
     `tolerance`: float64[K], δ, the share of the traffic that may move; `slots`: how many laws the season has.
 
+    `prior`: float64[K, W], what bets count as seen and expected before the first row, `prior_rows`: float64[K], in all.
+
     The radius of the ball in which no bet pays (docs/decisions/0017): `epsilon`, float64[K], for bets that were chosen
     beforehand; `learned_epsilon`, float64[K], for those on all bins that are learned; `alone_epsilon`, float64[K, W],
     for those on one bin.
@@ -72,6 +74,7 @@ class Law:
         self.rows: Floats = matrix.sum(axis=1)
         self.r: Floats = np.where(real, (matrix + 0.5) / (self.rows[:, None] + size / 2), 0.0)
         self.prior: Floats = np.where(real, 2 * size * self.r, 1.0)
+        self.prior_rows: Floats = 2.0 * ragged.size.astype(np.float64)
         error = variation_quantile(self.r, 1 - REFERENCE_ERROR / slots) / np.sqrt(np.maximum(self.rows, 1.0))
         error = np.minimum(error, 1.0)
         self.epsilon: Floats = np.maximum(tolerance / 2, error)

@@ -56,9 +56,8 @@ class ShiftDetector:
         tilts = np.tile(np.where(tilted, 1 / 16, 0.0), (len(SHIFTS) + len(SPREADS), 1))
         self._mixture = Mixture(np.concatenate([learned, tilts]), cap)
         self._clumping = Clumping((k, w))
-        in_order = self._ragged.padded(ordered)
-        whole = self._ragged.padded(reference.sum(axis=0) + 0.5)
-        self._wandering = Wandering(normal_scores(whole, in_order > 0)[1], in_order)
+        law, scores = normal_scores(self._ragged.padded(reference.sum(axis=0) + 0.5), self._ragged.padded(ordered) > 0)
+        self._wandering = Wandering(scores, law)
         # Observed and expected counts per half-life.
         self._counts = np.zeros((2, len(HALF_LIVES), k, w))
         # Per half-life: rows, their squares' sum as of Kish, and what the reference's own rows leave uncertain.
@@ -130,7 +129,7 @@ class ShiftDetector:
     def _log_e(self, law: Law, x: Floats, observed: Floats, expected: Floats) -> Floats:
         """[T, J, K] log of what each bet made of its pane; the bets know earlier panes only."""
         ratio = (observed + law.prior) / (expected + law.prior)
-        alone = _alone(law, x, (observed - expected) ** 2 / (expected + law.prior), ratio)
+        alone = _alone(law, x, observed, expected)
         ratio /= np.einsum("tjkw,kw->tjk", ratio, law.r)[..., None]
         learned = log_likelihood_ratio(ratio, law.r, np.broadcast_to(law.learned_epsilon, ratio.shape[:-1]))
         sums = [np.einsum("tkw,tjkw->tjk", x, learned), alone, np.einsum("tkw,jkw->tjk", x, law.tilts)]
@@ -182,19 +181,24 @@ class ShiftDetector:
         self._wandering.take(wandering | found)
 
 
-def _alone(law: Law, x: Floats, differs: Floats, ratio: Floats) -> Floats:
+def _alone(law: Law, x: Floats, observed: Floats, expected: Floats) -> Floats:
     """[T, 3, K] log of what the bets made of their pane that one bin has moved, the one that differs most.
 
-    `differs`: by how much each bin does, [T, 3, K, W]; `ratio`: p/r. Of two outcomes Huber's clip is the likelihood
-    ratio to the nearest law in the ball.
+    `observed`, `expected`: counts of earlier panes, [T, 3, K, W]. Of two outcomes Huber's clip is the likelihood ratio
+    to the nearest law in the ball.
     """
-    at = differs.argmax(axis=-1)[..., None]
+    at = ((observed - expected) ** 2 / (expected + law.prior)).argmax(axis=-1)[..., None]
 
     def there(values: Floats) -> Floats:
-        return np.take_along_axis(np.broadcast_to(values, ratio.shape), at, axis=-1)[..., 0]
+        return np.take_along_axis(np.broadcast_to(values, observed.shape), at, axis=-1)[..., 0]
 
-    r, epsilon, inside = there(law.r), there(law.alone_epsilon), there(x[:, None])
-    p = r * there(ratio)
+    r, epsilon, prior, inside = there(law.r), there(law.alone_epsilon), there(law.prior), there(x[:, None])
+    seen, foreseen, rows = there(observed), there(expected), observed.sum(axis=-1)
+    # Other slots of the season expect other shares, so what was seen and foreseen there is carried over as odds.
+    others = law.prior_rows - prior
+    more = r * (seen + prior) / (foreseen + prior)
+    less = (1 - r) * (rows - seen + others) / (rows - foreseen + others)
+    p = more / (more + less)
     near = np.clip(p, r - epsilon, r + epsilon)
     outside = x.sum(axis=-1)[:, None] - inside
     return np.asarray(inside * np.log(p / near) + outside * np.log((1 - p) / (1 - near)))

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from exporter.detectors.evidence import PAIRS_BEFORE_EVIDENCE
 from exporter.detectors.huber import Floats
 
-STRETCHES = (1, 2)
+STRETCHES = (1, 2, 4)
 """Panes that are compared with as many after them. The mean of an AR(1) of .9 varies 19 times as much as that of
-independent rows; with 20 rows a pane single ones show 8 of it, two and two 12."""
+independent rows; with 20 rows a pane single ones show 8 of it, four and four 16."""
 
 SURPRISING = 6.6
 """Times its expectation, the .99 quantile of chi-square: what a pair counts at most. A shift is no memory."""
@@ -23,18 +23,21 @@ SURPRISING = 6.6
 class Wandering:
     """φ̂ >= 1 of K features along their order, 1 where there is none.
 
-    `scores`: float64[K, W], a number for each bin (normal scores); `ordered`: float64[K, W], 1 for the bins that have
-    one. Between two stretches of panes, with m and n rows in them, the squared difference of the mean score over
-    σ²(1/m + 1/n) has a mean of φ.
+    `scores`: float64[K, W], a number for each bin (normal scores); `law`: float64[K, W], the reference's shares of the
+    bins that have one, 0 in the others. Between two stretches of panes, with m and n rows in them, the squared
+    difference of the mean score over σ²(1/m + 1/n) has a mean of φ.
     """
 
-    def __init__(self, scores: Floats, ordered: Floats) -> None:
+    def __init__(self, scores: Floats, law: Floats) -> None:
+        ordered = (law > 0).astype(np.float64)
         self._weights = np.stack([ordered, ordered * scores, ordered * scores**2])
+        self._variance = (law * scores**2).sum(axis=1) - (law * scores).sum(axis=1) ** 2
         k, s = len(scores), len(STRETCHES)
         # Of each stretch length: rows, Σz and Σz² of the two that are being filled, and how many panes are in them.
         self.filling: Floats = np.zeros((s, 2, 3, k))
         self.panes = np.zeros(s, dtype=np.int64)
-        # Of all pairs so far.
+        # Of all pairs so far: the same moments, the sum of what was measured, and how many there were.
+        self.total: Floats = np.zeros((s, 3, k))
         self.squares: Floats = np.zeros((s, k))
         self.pairs: Floats = np.zeros((s, k))
 
@@ -56,14 +59,17 @@ class Wandering:
 
     def _close(self, i: int) -> None:
         (m, _, _), (n, _, _) = self.filling[i]
-        rows, total, squares = self.filling[i].sum(axis=0)
+        self.total[i] += self.filling[i].sum(axis=0)
+        rows, total, squares = self.total[i]
         there = (m > 0) & (n > 0)
-        m, n, rows = np.where(there, m, 1.0), np.where(there, n, 1.0), np.where(there, rows, 2.0)
-        variance = (squares - total**2 / rows) / (rows - 1) * (1 / m + 1 / n)
+        m, n, rows = np.where(there, m, 1.0), np.where(there, n, 1.0), np.maximum(rows, 2.0)
+        # Not the pair's own variance: rows that remember are alike for a while, and so are those of a clock.
+        variance = np.maximum(self._variance, (squares - total**2 / rows) / (rows - 1))
+        expected = variance * (1 / m + 1 / n)
         moved = (self.filling[i, 1, 1] / n - self.filling[i, 0, 1] / m) ** 2
         tells = there & (variance > 1e-12)
         most = SURPRISING * np.maximum(1.0, self.squares[i] / np.maximum(self.pairs[i], 1.0))
-        self.squares[i] += np.where(tells, np.minimum(moved / np.where(tells, variance, 1.0), most), 0.0)
+        self.squares[i] += np.where(tells, np.minimum(moved / np.where(tells, expected, 1.0), most), 0.0)
         self.pairs[i] += tells
         self.filling[i], self.panes[i] = 0.0, 0
 
@@ -78,6 +84,7 @@ class Wandering:
         return {
             "wandering": self.filling,
             "wandering_panes": self.panes,
+            "wandering_total": self.total,
             "wandering_squares": self.squares,
             "wandering_pairs": self.pairs,
         }
@@ -85,4 +92,5 @@ class Wandering:
     def take(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Continue where the one with these `arrays` was."""
         self.filling, self.panes = arrays["wandering"], arrays["wandering_panes"]
+        self.total = arrays["wandering_total"]
         self.squares, self.pairs = arrays["wandering_squares"], arrays["wandering_pairs"]

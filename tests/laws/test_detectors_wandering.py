@@ -28,7 +28,7 @@ def remembering(memory: float, panes: int, rows: int, features: int, seed: int, 
 
 
 def wandering(features: int) -> Wandering:
-    return Wandering(np.tile(SCORES, (features, 1)), np.ones((features, BINS)))
+    return Wandering(np.tile(SCORES, (features, 1)), np.full((features, BINS), 1 / BINS))
 
 
 def phi(counts: np.ndarray) -> np.ndarray:
@@ -64,12 +64,12 @@ def test_a_shift_of_such_rows_is_told_all_the_same() -> None:
 
 
 def test_how_far_the_mean_wanders_is_found() -> None:
-    """Var(mean of the second 40 rows − mean of the first) of an AR(1), over that of independent rows."""
+    """Var(mean of the second 80 rows − mean of the first) of an AR(1), over that of independent rows."""
     counts = remembering(0.9, 2000, 20, features=20, seed=3)
-    lags = np.abs(np.subtract.outer(np.arange(80), np.arange(80)))
-    sign = np.repeat([-1, 1], 40) / 40
-    expected = sign @ 0.9**lags @ sign / (2 / 40)
-    sure = 1 - np.sqrt(2 / 500)
+    lags = np.abs(np.subtract.outer(np.arange(160), np.arange(160)))
+    sign = np.repeat([-1, 1], 80) / 80
+    expected = sign @ 0.9**lags @ sign / (2 / 80)
+    sure = 1 - np.sqrt(2 / 250)
     assert phi(counts)[-1].mean() == pytest.approx(expected * sure, rel=0.06)
 
 
@@ -93,7 +93,7 @@ def test_a_shift_is_no_memory() -> None:
 
 def test_where_there_is_no_order_there_is_no_direction() -> None:
     counts = remembering(0.9, 100, 20, features=2, seed=7).astype(float)
-    found = Wandering(np.zeros((2, BINS)), np.stack([np.zeros(BINS), np.ones(BINS)])).learn(counts)
+    found = Wandering(np.zeros((2, BINS)), np.zeros((2, BINS))).learn(counts)
     assert (found == 1).all()
 
 
@@ -105,6 +105,13 @@ def test_panes_without_such_rows_are_no_pair() -> None:
     np.testing.assert_array_equal(gapped[:, [0, 2]], whole[:, [0, 2]])
     assert np.isfinite(gapped).all()
     assert gapped[-1, 1] > 1
+
+
+def test_a_clock_is_no_wandering() -> None:
+    """All rows of an hour are alike; the step to the next is small in a day."""
+    counts = np.zeros((24 * 60, 1, BINS))
+    counts[np.arange(24 * 60), 0, np.arange(24 * 60) * BINS // (24 * 60)] = 3.0
+    assert phi(counts).max() < 1.3
 
 
 def test_every_pane_of_one_value_is_no_wandering() -> None:
