@@ -103,6 +103,9 @@ def watches(task: str, usual: Usual | None, targets: Sequence[Target]) -> tuple[
 FREQUENT = 0.01
 """The share of the reference's labels from which on a class is waited for."""
 
+BEGUN = 0.2
+"""F: the part of its labels that must have come of each such class, next to the quickest, before any is evidence."""
+
 
 def usual(reference: Reference | None) -> Usual | None:
     """What the reference says of its own errors; None where it says nothing."""
@@ -110,13 +113,14 @@ def usual(reference: Reference | None) -> Usual | None:
     return None if known is None else Usual(known.errors, known.rows, known.large)
 
 
-def frequent(reference: Reference | None) -> tuple[str, ...]:
-    """The classes that at least one in a hundred of the reference's labels is of; none where it has no labels."""
+def frequent(reference: Reference | None) -> dict[str, float]:
+    """The classes that at least one in a hundred of the reference's labels is of, with their shares of them; none where
+    it has no labels."""
     column = None if reference is None else reference.outputs.get("label")
     if column is None or not isinstance(column.bins, CategoryBins):
-        return ()
+        return {}
     found = zip(column.bins.categories, column.counts.tolist(), strict=False)
-    return tuple(name for name, count in found if count and count >= FREQUENT * column.rows)
+    return {name: count / column.rows for name, count in found if count and count >= FREQUENT * column.rows}
 
 
 def _target(target: Target, p0: float, usual: float | None, limit: float | None = None) -> Watch:
@@ -141,19 +145,32 @@ def _texts(column: Column) -> NDArray[np.object_]:
 class Quality:
     """The detectors of one version's losses, and the panes that they will be fed.
 
-    `classes`: those of which a label must have come before anything is evidence: while those of one class are all still
-    on their way, the others are no fair sample.
+    `classes`: the shares of those that are waited for: while most labels of one are still on their way, the others are
+    no fair sample (docs/decisions/0019). `horizon`: nanoseconds, after which no label of a prediction counts.
     """
 
     def __init__(
-        self, watched: Sequence[Watch], classes: Sequence[str], pane: int, budget: float, store: Store, series: str
+        self,
+        watched: Sequence[Watch],
+        classes: Mapping[str, float],
+        pane: int,
+        horizon: int,
+        budget: float,
+        store: Store,
+        series: str,
     ) -> None:
         self._watches, self._pane = tuple(watched), pane
         self._store, self._row = store, row_of(series)
         self._budget = Budget(budget, max(1, len(watched)), SHARE)
         self._detectors = [RateDetector(np.array([w.expected]), np.array([w.bound]), self._budget.cap) for w in watched]
-        # The pane in which the first label of each class arrived.
-        self._begun: dict[str, int | None] = dict.fromkeys(classes)
+        self._classes, self._shares = tuple(classes), np.array(list(classes.values()))
+        self._horizon = horizon
+        # From which pane on labels are evidence; until then, how many of each class have come, and since when.
+        self._fair_from: int | None = None if classes else 0
+        self._known: NDArray[np.int64] = np.zeros(len(classes), dtype=np.int64)
+        self._first: int | None = None
+        # By pane: labels of each class, and the time of the earliest prediction.
+        self._came: dict[int, tuple[NDArray[np.int64], int]] = {}
         self._fed = [False] * len(watched)
         # By pane: rows and losses of each watch.
         self._open: dict[int, NDArray[np.int64]] = {}
@@ -167,8 +184,8 @@ class Quality:
         chosen = np.flatnonzero((found.sign > 0) & found.first & found.in_time)
         if not len(chosen):
             return
-        if not isinstance(found.label, Numbers):
-            self._begin(_texts(found.label)[chosen], found.arrived[chosen] // self._pane)
+        if self._fair_from is None and not isinstance(found.label, Numbers):
+            self._count(_texts(found.label)[chosen], found.arrived[chosen] // self._pane, found.time[chosen])
         numbers, which = np.unique(found.arrived[chosen] // self._pane, return_inverse=True)
         sums = np.zeros((len(numbers), len(self._watches), 2), dtype=np.int64)
         for i, watch in enumerate(self._watches):
@@ -180,11 +197,23 @@ class Quality:
             self._open[number] = own if known is None else known + own
         self._changed = True
 
-    def _begin(self, labels: NDArray[np.object_], panes: NDArray[np.int64]) -> None:
-        for name, before in self._begun.items():
-            mine = panes[labels == name]
-            if len(mine) and (before is None or mine.min() < before):
-                self._begun[name] = int(mine.min())
+    def _count(self, labels: NDArray[np.object_], panes: NDArray[np.int64], times: NDArray[np.int64]) -> None:
+        of = np.stack([labels == name for name in self._classes], axis=1)
+        for pane in np.unique(panes).tolist():
+            mine = panes == pane
+            counts, first = self._came.get(pane, (np.zeros(len(self._classes), dtype=np.int64), int(times[mine].min())))
+            self._came[pane] = counts + of[mine].sum(axis=0), min(first, int(times[mine].min()))
+
+    def _begin(self, pane: int) -> bool:
+        """Whether the labels that have come up to the end of this pane are from then on a fair sample: F of each class
+        next to that of the quickest, by the shares of the reference, or all there will be of the first predictions."""
+        counts, first = self._came.pop(pane, (0, None))
+        self._known = self._known + counts
+        times = [time for time in (first, self._first) if time is not None]
+        self._first = min(times, default=None)
+        come = self._known / self._shares
+        waited = self._first is not None and (pane + 1) * self._pane - self._first >= self._horizon
+        return waited or bool((come >= BEGUN * come.max()).all() and come.max() > 0)
 
     def advance(self, closed: int) -> None:
         """Feed what is closed; `closed`: until when all labels and predictions have come, in nanoseconds."""
@@ -193,10 +222,12 @@ class Quality:
             return
         panes, sums = np.array(numbers), np.array([self._open.pop(number) for number in numbers])
         self._changed = True
-        begun = [pane for pane in self._begun.values() if pane is not None]
-        if len(begun) < len(self._begun):
-            return
-        fair = panes >= max(begun, default=panes[0])
+        if self._fair_from is None:
+            self._fair_from = next((pane for pane in numbers if self._begin(pane)), None)
+            if self._fair_from is None:
+                return
+            self._came.clear()
+        fair = panes >= self._fair_from
         panes, sums = panes[fair], sums[fair]
         for i, detector in enumerate(self._detectors):
             rows = np.flatnonzero(sums[:, i, 0])
@@ -231,7 +262,10 @@ class Quality:
             self._row: msgspec.msgpack.encode(
                 {
                     "terms": self._spelled(),
-                    "begun": self._begun,
+                    "fair": self._fair_from,
+                    "known": self._known.tolist(),
+                    "first": self._first,
+                    "came": [[number, counts.tolist(), first] for number, (counts, first) in self._came.items()],
                     "fed": self._fed,
                     "open": [[number, sums.tolist()] for number, sums in self._open.items()],
                     "detectors": [detector.pack() for detector in self._detectors],
@@ -254,7 +288,15 @@ class Quality:
             raise UnfitState(f"other terms: {' and '.join(changed)} changed")
         for detector, packed in zip(self._detectors, saved["detectors"], strict=True):
             detector.unpack(packed)
-        self._begun, self._fed = saved["begun"], saved["fed"]
+        self._fed = saved["fed"]
+        if "begun" in saved:  # by an earlier release, to which one label of each class was enough
+            begun = saved["begun"].values()
+            self._fair_from = max((pane or 0 for pane in begun), default=0) if None not in begun else None
+        else:
+            self._fair_from, self._first = saved["fair"], saved["first"]
+            self._known = np.array(saved["known"], dtype=np.int64)
+            came = saved["came"]
+            self._came = {number: (np.array(counts, dtype=np.int64), first) for number, counts, first in came}
         self._open = {number: np.array(sums, dtype=np.int64) for number, sums in saved["open"]}
         if self._watches:
             self._judge()
@@ -267,7 +309,7 @@ class Quality:
         return {
             "watched": [[w.name, w.metric, w.expected, w.bound, w.of, w.limit] for w in self._watches],
             "budget": self._budget.panes,
-            "classes": sorted(self._begun),
+            "classes": sorted(self._classes),
         }
 
 

@@ -249,7 +249,8 @@ class Versions:
         configured, pane = self._config.models[model], self._config.pane.ns
         budget = self._config.alerts.false_page_budget.ns / pane
         watched = watches(configured.task, usual(reference), configured.targets)
-        return Quality(watched, frequent(reference), pane, budget, self._store, series)
+        horizon = configured.labels.horizon.ns
+        return Quality(watched, frequent(reference), pane, horizon, budget, self._store, series)
 
     def _scores(self, model: str, comparison: Comparison, series: str) -> Scores | None:
         if not comparison.compared:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from exporter.quality import CLIP, PERFORMANCE, Quality, Usual, Watch, watches
 from exporter.state import MemoryStore
 
 PANE = 60 * 10**9
+HORIZON = 1000 * PANE
 CLASSES = ("a", "b", "c")
 ACCURACY = Target(name="acc", metric="accuracy", min=0.8)
 MAE = Target(name="mae", metric="mean_absolute_error", max=2.0)
@@ -32,9 +34,11 @@ def outcomes(said: np.ndarray, true: np.ndarray, panes: np.ndarray | int = 0) ->
     )
 
 
-def quality(*targets: Target, usual: Usual | None = None, classes: tuple[str, ...] = (), store=None) -> Quality:
+def quality(
+    *targets: Target, usual: Usual | None = None, classes: dict[str, float] | None = None, store=None
+) -> Quality:
     watched = watches("regression", usual, targets)
-    return Quality(watched, classes, PANE, 129_600, store or MemoryStore(), "s")
+    return Quality(watched, classes or {}, PANE, HORIZON, 129_600, store or MemoryStore(), "s")
 
 
 def fed(q: Quality, rate: float, panes: range, rows: int = 50) -> Quality:
@@ -122,15 +126,69 @@ def test_a_mean_absolute_error_over_its_maximum_is_told_though_a_few_errors_are_
     assert wild.scores()["mae"] < 1
 
 
-def test_nothing_is_evidence_before_labels_of_every_class_have_begun_to_come() -> None:
-    q = quality(ACCURACY, classes=("a", "b"))
-    for pane in range(30):
-        q.add(outcomes(np.ones(50, dtype=np.int64), np.zeros(50, dtype=np.int64), pane))
+HALVES = {"a": 0.5, "b": 0.5}
+
+
+def test_nothing_is_evidence_before_a_fifth_of_the_labels_of_every_class_have_come() -> None:
+    """Of 30 panes with 50 labels of one class: a fifth as many of the other, or of its share, are 300."""
+    for classes, needed in ((HALVES, 300), ({"a": 0.9, "b": 0.1}, 34)):
+        q = quality(ACCURACY, classes=classes)
+        for pane in range(30):
+            q.add(outcomes(np.ones(50, dtype=np.int64), np.zeros(50, dtype=np.int64), pane))
+            q.advance((pane + 1) * PANE)
+        for pane, more in ((30, needed - 1), (31, 1)):
+            assert q.scores() == {}
+            q.add(outcomes(np.ones(more, dtype=np.int64), np.ones(more, dtype=np.int64), pane))
+            q.advance((pane + 1) * PANE)
+        assert q.scores() == {"acc": 0.0}, "the errors before it are no evidence"
+
+
+def test_after_a_horizon_nothing_is_waited_for() -> None:
+    q = quality(ACCURACY, classes=HALVES)
+    for pane in (3, 1001, 1002):
+        assert q.scores() == {}
+        q.add(outcomes(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), pane))
         q.advance((pane + 1) * PANE)
-    assert q.scores() == {}
-    q.add(outcomes(np.array([1]), np.array([1]), 30))
-    q.advance(31 * PANE)
     assert q.scores() == {"acc": 0.0}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_class_whose_labels_are_quick_and_whose_errors_are_many_pages_nobody_at_the_start(seed: int) -> None:
+    """Three in ten of its predictions are wrong, and none of the class that takes ten hours: .21 in all, as ever."""
+    rng = np.random.default_rng(seed)
+    made = np.repeat(np.arange(700), 20)
+    slow = rng.random(len(made)) < 0.3
+    wrong = ~slow & (rng.random(len(made)) < 0.3)
+    arrives = made + np.where(slow, rng.exponential(600, len(made)), 0).astype(int)
+    true = slow.astype(np.int64)
+    q = quality(usual=Usual(2100, 10_000), classes={"a": 0.7, "b": 0.3})
+    highest = 0.0
+    for pane in range(700):
+        mine = arrives == pane
+        some = outcomes(np.where(wrong, 1 - true, true)[mine], true[mine], pane)
+        q.add(replace(some, time=made[mine] * PANE))
+        q.advance((pane + 1) * PANE)
+        highest = max(highest, *q.scores().values(), 0.0)
+    assert highest < 1
+    assert q.scores()
+
+
+def test_what_an_earlier_release_had_begun_goes_on() -> None:
+    store = MemoryStore()
+    for begun, goes_on in (({"a": 3, "b": 7}, True), ({"a": 3, "b": None}, False)):
+        q = fed(quality(ACCURACY, classes=HALVES, store=store), 0.3, range(12))
+        [(key, data)] = q.rows().items()
+        assert data is not None
+        saved = msgspec.msgpack.decode(data)
+        for name in ("fair", "known", "first", "came"):
+            del saved[name]
+        store.write({key: msgspec.msgpack.encode(saved | {"begun": begun})})
+        again = quality(ACCURACY, classes=HALVES, store=store)
+        again.load()
+        before = again.scores()
+        again.add(outcomes(np.zeros(50, dtype=np.int64), np.ones(50, dtype=np.int64), 12))
+        again.advance(13 * PANE)
+        assert (again.scores() != before) == goes_on
 
 
 def test_a_replaced_label_and_one_that_came_late_are_no_evidence() -> None:
@@ -167,6 +225,30 @@ def test_neither_the_batches_nor_a_restart_change_a_bit(cuts: list[int], restart
         many.advance(b * PANE)
     assert many.scores() == one.scores()
     assert set(many.scores()) == {"mae", PERFORMANCE}
+
+
+@given(st.lists(st.integers(0, 40), max_size=6), st.booleans())
+def test_when_labels_begin_to_be_evidence_depends_on_neither(cuts: list[int], restart: bool) -> None:
+    rng = np.random.default_rng(3)
+    panes = np.sort(rng.integers(0, 40, 400))
+    true = (rng.random(400) < panes / 120).astype(np.int64)  # the second class comes late
+    said = np.where(rng.random(400) < 0.4, 1 - true, true)
+    found = []
+    for at in ([], sorted(cuts)):
+        store = MemoryStore()
+        q = quality(ACCURACY, classes=HALVES, store=store)
+        for a, b in zip([0, *at], [*at, 41], strict=True):
+            rows = np.flatnonzero((panes >= a) & (panes < b))
+            for half in np.array_split(rng.permutation(rows), 2):
+                q.add(outcomes(said[half], true[half], panes[half]))
+                if restart:
+                    store.write(q.rows())
+                    q = quality(ACCURACY, classes=HALVES, store=store)
+                    q.load()
+            q.advance(b * PANE)
+        found.append(q.scores())
+    assert found[0] == found[1]
+    assert found[0]
 
 
 def test_another_target_starts_anew() -> None:

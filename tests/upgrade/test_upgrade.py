@@ -22,9 +22,15 @@ RELEASES = sorted(path.name.removesuffix(".tar.xz") for path in FOLDER.glob("*.t
 
 # Scores and how far they may be apart, where the bets are better chosen than when the evidence was saved. The page that
 # is read from such a state is the same to the last digit all the same; only what later panes add to it is not.
-REFINED = {"087273d": 0.05}  # docs/decisions/0017 and 0018
+REFINED = {"087273d": 0.05}  # docs/decisions/0017 to 0019
 BEGAN = "model_feature_change_started_timestamp_seconds"
-SCORES = ("model_feature_drift_score", "model_output_drift_score", "model_drift_score")
+SCORES = (
+    "model_feature_drift_score",
+    "model_output_drift_score",
+    "model_drift_score",
+    "model_performance_score",
+    "model_target_score",
+)
 
 OWN = ("drift_exporter_build_info", "drift_exporter_caught_up", "drift_exporter_consumer_lag_records")
 
