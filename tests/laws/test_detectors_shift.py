@@ -533,3 +533,21 @@ def test_what_was_learned_in_one_slot_is_carried_to_another_where_nearly_all_row
     course = d.feed(rng.multinomial(200, [0.9, 0.08, 0.02, 0.0], size=30), np.arange(30, 60), 1)
     assert np.isfinite(course.log_r).all()
     assert course.log_r[-1, 0] < math.log(30), "that its rows are as they were is no evidence"
+
+
+def test_categories_that_are_others_each_hour_alarm_nowhere_and_a_shift_of_all_hours_is_told() -> None:
+    rng = np.random.default_rng(11)
+    slots, features, bins = 48, 20, 8
+    law = rng.dirichlet([4.0, *[0.6] * (bins - 1)], size=(slots, features))
+    reference = rng.multinomial(8_000, law).reshape(slots, -1)
+    start, unordered = np.arange(features) * bins, np.zeros(features * bins, dtype=bool)
+    d = ShiftDetector(reference, start, unordered, np.full(features, 0.1), BUDGET.cap)
+    moved_law = 0.8 * law
+    moved_law[..., 1] += 0.2
+    for hour in range(52):
+        chances = (law if hour < 48 else moved_law)[hour % slots]
+        panes = rng.multinomial(200, chances, size=(60, features)).reshape(60, -1)
+        course = d.feed(panes, 60 * hour + np.arange(60), hour % slots)
+        over = judge(course.log_r, course.effect, BUDGET.log_a0).scores >= 1
+        assert over.any() == (hour >= 48), hour
+    assert over.any(axis=0).all()
