@@ -51,8 +51,9 @@ EXPIRY_SECONDS = 0.02
 MOST_REMEMBERED = 1000
 # Unexpected features that one line of the log names.
 MOST_TOLD = 10
-# Cells decoded at a time: columns pay from about 2,000 rows on, and 200,000 cells need some 20 MB meanwhile.
-MOST_CELLS = 200_000
+# Cells and rows decoded at a time: columns pay from about 2,000 rows on, and 200,000 cells need some 20 MB meanwhile.
+MOST_CELLS, MOST_ROWS = 200_000, 4096
+LEAST_ROWS, PANES_AT_ONCE = 64, 128
 
 _NOTHING_SAVED: dict[str, Any] = {"positions": [], "highs": [], "closed": None, "followed": None, "latest": []}
 
@@ -122,7 +123,8 @@ class App:
                 self.counters.add("drift_exporter_labels_unmatched_total", topic, by=0)
         self.source.seek(self.positions)
         widest = max((len(r.features) for by in references.values() for r in by.values()), default=1)
-        self._most_rows = max(512, MOST_CELLS // max(1, widest))
+        self._rows_of_panes = LEAST_ROWS
+        self._most_rows = min(MOST_ROWS, max(512, MOST_CELLS // max(1, widest)))
 
     # The turn
 
@@ -155,19 +157,29 @@ class App:
         `cut` may give records in several runs, and is asked for the next when the one before is counted.
         """
         records = list(polled)
+        several = sum(whole.partition.topic in self._predicting for whole in records) > 1
         self.health.last_poll = self._now()
         for partition in self.source.lag():
             (self.watermark if partition.topic in self._predicting else self.followers).expect([partition])
-        for whole in records:
-            for part in whole.parts(self._most_rows):
-                for run in cut(part):
-                    self.absorb(run)
-                if self.join.unsaved() > MOST_UNSAVED_ROWS:
-                    self.save()
+        for part in self._in_turns(records, several):
+            for run in cut(part):
+                self.absorb(run)
+            if self.join.unsaved() > MOST_UNSAVED_ROWS or self.versions.unsaved() > MOST_UNSAVED:
+                self.save(between=True)
         self._settle()
         self._expire(EXPIRY_SECONDS)
-        if self.versions.unsaved() > MOST_UNSAVED:
-            self.save()
+
+    def _in_turns(self, records: Iterable[Records], several: bool) -> Iterator[Records]:
+        """Their parts. Where `several` partitions bring predictions none of them runs far ahead in event time: what is
+        ahead of the last one stays open. Told by the records alone, so that a replay does the same each time."""
+        left = deque((whole, 0) for whole in records)
+        while left:
+            whole, start = left.popleft()
+            most = self._most_rows if not several else min(self._most_rows, self._rows_of_panes)
+            end = min(start + most, len(whole.values))
+            yield whole.between(start, end)
+            if end < len(whole.values):
+                left.append((whole, end))
 
     def _clock(self) -> int | None:
         """Now, where the source is live; a recorded stream has no now."""
@@ -196,6 +208,9 @@ class App:
         for reject in decoded.rejects:
             self._reject(records, reject)
         if topic in self._predicting:
+            if len(decoded.time):
+                panes = 1 + int(np.ptp(decoded.time)) // self.config.pane.ns
+                self._rows_of_panes = max(LEAST_ROWS, PANES_AT_ONCE * len(decoded.time) // panes)
             late, before = self.watermark.observe(records.partition, decoded.time, now, self.turned)
             self.counters.add("drift_exporter_late_events_total", topic, by=int(late.sum()))
             self._advance(self.watermark.closed)
@@ -494,8 +509,9 @@ class App:
             if closed is None or not known.series.retired(closed) or waiting.get(key)
         )
 
-    def save(self) -> bool:
-        """One atomic write of all that changed; False, and the trouble in `health`, where it failed."""
+    def save(self, between: bool = False) -> bool:
+        """One atomic write of all that changed; False, and the trouble in `health`, where it failed. `between`: two
+        ticks, to free memory; what only makes restarts faster can wait."""
         meta = {
             "schema": SCHEMA,
             "writer": __version__,
@@ -505,7 +521,9 @@ class App:
             "followed": self.followers.closed,
             "latest": [[*key, at] for key, at in self.latest.items()],
         }
-        rows = {META: orjson.dumps(meta), _COUNTERS: self.counters.pack(), **self.versions.rows(), **self.join.rows()}
+        rows: dict[bytes, bytes | None] = {META: orjson.dumps(meta), _COUNTERS: self.counters.pack()}
+        rows |= self.versions.rows(sums=not between)
+        rows |= self.join.rows()
         try:
             self.store.write(rows)
         except StateError as error:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from exporter import __version__, log
 from exporter.config import Config, ConfigErrors, Duration, Listen, Purpose, load
+from exporter.memory import keep_little
 from exporter.reference import Reference
 
 _PATH = click.Path(path_type=Path)
@@ -69,6 +70,7 @@ def progress_bar(what: str, total: int | None) -> Iterator[Callable[[int, int, s
 @click.version_option(__version__, prog_name="drift-exporter")
 def main() -> None:
     """Drift, data quality and performance of models in production, from Kafka to /metrics."""
+    keep_little()
 
 
 @main.command()

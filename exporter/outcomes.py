@@ -153,17 +153,17 @@ class OutcomeSeries:
 
     # What is saved
 
-    def rows(self) -> dict[bytes, bytes | None]:
-        """What must be written for the store to agree."""
+    def rows(self, sums: bool = True) -> dict[bytes, bytes | None]:
+        """What must be written for the store to agree; `sums`: see RollingWindow."""
         document: dict[str, Any] = {"model": self._key[0], "version": self._key[1]}
         rows: dict[bytes, bytes | None] = {}
-        for sums in self._all:
-            scale = sums.layout.scale
+        for part in self._all:
+            scale = part.layout.scale
             units = (
-                {"centre": scale.centre.tolist(), "exponent": scale.exponent.tolist()} if sums is self.judged else {}
+                {"centre": scale.centre.tolist(), "exponent": scale.exponent.tolist()} if part is self.judged else {}
             )
-            rows[PREFIX + sums.id.encode()] = orjson.dumps(document | units)
-            rows.update(sums.rows())
+            rows[PREFIX + part.id.encode()] = orjson.dumps(document | units)
+            rows.update(part.rows(sums))
         for cohort, packed in self.arrivals.rows():
             rows[self._delays + cohort.to_bytes(8, "big", signed=True)] = packed
         return rows

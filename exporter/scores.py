@@ -188,19 +188,14 @@ class Scores:
 
     def advance(self, closed: int) -> None:
         """Feed what is closed; `closed`: the end of the last closed pane, in nanoseconds."""
-        end = closed // self._terms.pane
-        if not self.panes.waiting(end):
-            return
-        before = self.panes.closed()
-        numbers, counts = self.panes.close(end)
+        numbers = np.array(self.panes.waiting(closed // self._terms.pane), dtype=np.int64)
         for run, slot in self._runs(numbers):
-            self._feed(numbers[run], counts[run], before, slot)
-            before = np.concatenate([before, counts[run]])[-PANES:]
-        self.fed = int(numbers[-1])
-        self._changed = True
+            self._feed(numbers[run], slot)
 
     def _runs(self, numbers: NDArray[np.int64]) -> Iterator[tuple[slice, int]]:
         """Panes of one slot of the season each, as many as are well fed at once."""
+        if not len(numbers):
+            return
         slots = np.zeros(len(numbers), dtype=np.intp)
         if self.columns.slots > 1:
             slots = slots_of(numbers * self._terms.pane, self._terms.zone, self._terms.weekend)
@@ -210,22 +205,25 @@ class Scores:
             for first in range(begin, end, most):
                 yield slice(first, min(first + most, end)), int(slots[first])
 
-    def _feed(
-        self, numbers: NDArray[np.int64], counts: NDArray[np.int64], before: NDArray[np.int64], slot: int
-    ) -> None:
-        """A run of panes; `before`: the counts of those before it."""
+    def _feed(self, numbers: NDArray[np.int64], slot: int) -> None:
+        """A run of panes that are closed now."""
         layout, columns = self._comparison.layout, self.columns
-        folded = self._comparison.folded(np.concatenate([before, counts]))
+        before = self.panes.closed()
+        counts = self.panes.close(numbers.tolist())
         rows = counts[:, layout.start[0] : layout.start[1]].sum(axis=1)
-        told = columns.groups.feed(folded[len(before) :], columns.events(counts), rows, numbers, slot)
-        if columns.features:
-            features = slice(0, columns.features)
-            self.stories.follow(told.over[:, features], told.phi[:, features], folded)
+        folded = self._comparison.folded(counts)
+        told = columns.groups.feed(folded, columns.events(counts), rows, numbers, slot)
+        features = slice(0, columns.features)
+        if columns.features and not self.stories.idle(told.over[:, features]):
+            seen = np.array([*before, *counts], dtype=np.int64)
+            self.stories.follow(told.over[:, features], told.phi[:, features], self._comparison.folded(seen))
         for number, score in zip(numbers.tolist(), told.models[:, 0].tolist(), strict=True):
             block = number // self._blocks
             self.history[block] = max(score, self.history.get(block, 0.0))
         while len(self.history) > HISTORY:
             del self.history[next(iter(self.history))]
+        self.fed = int(numbers[-1])
+        self._changed = True
 
     # What is said
 
@@ -262,6 +260,10 @@ class Scores:
                 }
             )
         return rows
+
+    def unsaved(self) -> int:
+        """Cells of panes held in memory because they are not saved yet, 4 bytes each."""
+        return self.panes.unsaved()
 
     def saved(self) -> None:
         """The rows were written."""

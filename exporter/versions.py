@@ -44,6 +44,9 @@ DISPLACEABLE = 3600 * 1_000_000_000
 # Characters. A version's name is on every one of its series, so a longer one gets no place: it counts as `other`.
 LONGEST_VERSION = 128
 
+# An entry of a block is about 12 bytes, a cell of a pane 4.
+CELLS_OF_AN_ENTRY = 3
+
 WEEKDAYS = get_args(Weekday)
 
 # model → version, or "*" for all that are not named → reference.
@@ -291,8 +294,8 @@ class Versions:
 
     # What is saved
 
-    def rows(self) -> dict[bytes, bytes | None]:
-        """What must be written for the store to agree."""
+    def rows(self, sums: bool = True) -> dict[bytes, bytes | None]:
+        """What must be written for the store to agree; `sums`: see RollingWindow."""
         rows = dict(self._rows)
         for (model, version), known in self._known.items():
             series = known.series
@@ -310,17 +313,19 @@ class Versions:
                 }
             )
             for window in series.windows:
-                rows.update(window.rows())
+                rows.update(window.rows(sums))
             if known.scores is not None:
                 rows.update(known.scores.rows())
-            rows.update(known.outcomes.rows())
+            rows.update(known.outcomes.rows(sums))
             rows.update(known.quality.rows())
         return rows
 
     def unsaved(self) -> int:
         """Entries of blocks held in memory because they are not saved yet."""
         return sum(
-            known.outcomes.unsaved() + sum(window.unsaved() for window in known.series.windows)
+            known.outcomes.unsaved()
+            + sum(window.unsaved() for window in known.series.windows)
+            + (known.scores.unsaved() // CELLS_OF_AN_ENTRY if known.scores is not None else 0)
             for known in self._known.values()
         )
 

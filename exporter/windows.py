@@ -27,8 +27,8 @@ WARM_BLOCKS = 2
 MOST_LOUD = 8
 # Stored beside the blocks, whose names are eight bytes.
 _SUM, _LIST = b"sum", b"list"
-# What a block weighs beside its entries, of about 12 bytes each.
-BLOCK_WEIGHT = 4096
+# What a block weighs beside its entries, in entries of about 12 bytes: itself, and for each column its moments.
+BLOCK_WEIGHT, COLUMN_WEIGHT = 300, 4
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class RollingWindow:
         self._summed: set[int] = set()
         self._summing: set[int] = set()
         self._reached: set[int] = set()
-        self._moved = False
+        self._moved = self._looked = False
 
     def load(self) -> None:
         """Take up the blocks that were saved."""
@@ -146,8 +146,9 @@ class RollingWindow:
         self._warm.move_to_end(index)
         return self._warm[index]
 
-    def rows(self) -> dict[bytes, bytes | None]:
-        """What has to be written for the store to agree with this window."""
+    def rows(self, sums: bool = True) -> dict[bytes, bytes | None]:
+        """What has to be written for the store to agree with this window; not `sums`: the sum of quiet blocks, which
+        costs reading some, is left to a later time."""
         rows: dict[bytes, bytes | None] = {}
         for index in self._changed:
             if index in self._warm:
@@ -155,15 +156,16 @@ class RollingWindow:
             elif index in self._stored:
                 rows[_name(index)] = None
         if self._changed and not self.keeps_all:
-            rows |= self._sum()
+            rows |= self._sum(sums)
             rows[_LIST] = msgspec.msgpack.encode({"rows": list(self.rows_of.items()), "summed": sorted(self._summing)})
         return {self._prefix + name: data for name, data in rows.items()}
 
-    def _sum(self) -> dict[bytes, bytes | None]:
+    def _sum(self, wanted: bool) -> dict[bytes, bytes | None]:
         """Write the sum of quiet blocks anew when the window has moved on; take it back where it no longer holds."""
         loud = self.rows_of.keys() & (self._reached | self._changed)
         quiet = self.rows_of.keys() - loud
-        if self._moved and quiet and len(loud) <= MOST_LOUD:
+        self._looked = wanted
+        if wanted and self._moved and quiet and len(loud) <= MOST_LOUD:
             self._summing = quiet
             blocks = (self._warm[i] if i in self._warm else self._read(_name(i)) for i in sorted(loud))
             return {_SUM: packed(self.total.without(blocks))}
@@ -174,8 +176,9 @@ class RollingWindow:
         return {}
 
     def unsaved(self) -> int:
-        """Entries held in memory because their blocks are not saved yet; a block weighs a few thousand by itself."""
-        return sum(BLOCK_WEIGHT + len(self._warm.get(index, ())) for index in self._changed)
+        """Entries held in memory because their blocks are not saved yet; a block weighs some hundreds by itself."""
+        alone = BLOCK_WEIGHT + COLUMN_WEIGHT * len(self.layout.scale.centre)
+        return sum(alone + len(self._warm.get(index, ())) for index in self._changed)
 
     def saved(self) -> None:
         """The rows were written."""
@@ -185,8 +188,9 @@ class RollingWindow:
             else:
                 self._stored.discard(index)
         if self._changed:
-            self._reached = self._changed.copy() if self._moved else self._reached | self._changed
-            self._summed, self._moved = self._summing, False
+            anew = self._moved and self._looked
+            self._reached = self._changed.copy() if anew else self._reached | self._changed
+            self._summed, self._moved = self._summing, self._moved and not self._looked
         self._changed.clear()
         while len(self._warm) > WARM_BLOCKS and not self.keeps_all:
             self._warm.popitem(last=False)
@@ -330,11 +334,11 @@ class Sums:
         for window in self.windows:
             window.advance(closed // self._pane)
 
-    def rows(self) -> dict[bytes, bytes | None]:
-        """What must be written for the store to agree."""
+    def rows(self, sums: bool = True) -> dict[bytes, bytes | None]:
+        """What must be written for the store to agree; `sums`: see RollingWindow."""
         found: dict[bytes, bytes | None] = {}
         for window in self.windows:
-            found.update(window.rows())
+            found.update(window.rows(sums))
         return found
 
     def saved(self) -> None:

@@ -28,13 +28,15 @@ class Stories:
         self._over = np.zeros(k, dtype=bool)
         self._since = np.full(k, -1, dtype=np.int64)
 
+    def idle(self, over: NDArray[np.bool_]) -> bool:
+        """Whether nothing is to be followed in a run of panes, bool[T, K] over their line."""
+        return not over.any() and not self._over.any() and bool((self._since < 0).all())
+
     def follow(self, over: NDArray[np.bool_], phi: Floats, counts: NDArray[np.int64]) -> None:
         """A run of panes: which scores were over their line after each, [T, K], and φ̂, [T, K].
 
         `counts`: int64[P + T, B], those of the run and of at least PANES − 1 before it, where there were as many.
         """
-        if not over.any() and not self._over.any() and (self._since < 0).all():
-            return
         before, at = len(counts) - len(over), np.arange(len(over))[:, None]
         crossed = over != np.concatenate([self._over[None], over[:-1]])
         last = np.maximum.accumulate(np.where(crossed, at, -1), axis=0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 
@@ -38,19 +39,17 @@ class Records:
 
     def cut(self, places: Sequence[int]) -> "Iterator[Records]":
         """The same records in runs that end before each of `places`; what the log lost is told with the last."""
-        start = 0
-        for end in places:
-            yield self._between(start, end, self.offsets[end], last=False)
-            start = end
-        yield self._between(start, len(self.values), self.next_offset, last=True)
+        for start, end in pairwise([0, *places, len(self.values)]):
+            yield self.between(start, end)
 
-    def _between(self, start: int, end: int, next_offset: int, last: bool) -> "Records":
-        some = slice(start, end)
+    def between(self, start: int, end: int) -> "Records":
+        """Those whose places are in [start, end)."""
+        some, last = slice(start, end), end >= len(self.values)
         return Records(
             self.partition,
             self.values[some],
             self.offsets[some],
-            next_offset,
+            self.next_offset if last else self.offsets[end],
             None if self.keys is None else self.keys[some],
             None if self.headers is None else self.headers[some],
             None if self.timestamps is None else self.timestamps[some],
@@ -74,7 +73,8 @@ class Source(Protocol):
         """
 
     def poll(self, timeout: float) -> Iterable[Records]:
-        """What is there now, waiting up to `timeout` seconds for something; empty when nothing came."""
+        """What is there now, at most once a partition, waiting up to `timeout` seconds for something; empty when
+        nothing came."""
 
     def commit(self, positions: Mapping[Partition, int]) -> None:
         """Tell the outside world how far we are; a failure is logged, never raised: our truth is the saved state."""

@@ -4,7 +4,7 @@ Entries stand by feature, so that a feature costs its length instead of a number
 they may be: 5 or 6 bytes an entry instead of 16.
 """
 
-from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -52,12 +52,12 @@ def unpacked(layout: Spec, data: bytes) -> Block:
     block.moments.n[:] = np.frombuffer(document["n"], np.int64)
     block.moments.sums[:] = np.frombuffer(document["sums"], np.int64).reshape(-1, 4)
     block.moments.far = {column: (int(a), int(b)) for column, a, b in document["far"]}
-    for tally, name, kind, column_of in (
-        (block.buckets, "buckets", np.int32, layout.buckets.columns),
-        (block.hashes, "hashes", np.uint64, lambda feature, keys: _of_hashes(layout, feature, keys)),
-    ):
-        features, keys, counts = document[name]
-        _fill(tally, np.frombuffer(features, np.uint32), np.frombuffer(keys, kind), counts, column_of, wide=wide)
+    features, keys, counts = document["buckets"]
+    of, keys = _features(np.frombuffer(features, np.uint32), wide), np.frombuffer(keys, np.int32)
+    _fill(block.buckets, layout.buckets.columns_of(of, keys), counts)
+    features, keys, counts = document["hashes"]
+    of, keys = _features(np.frombuffer(features, np.uint32), wide), np.frombuffer(keys, np.uint64)
+    _fill(block.hashes, _of_hashes(layout, of, keys), counts)
     return block
 
 
@@ -81,32 +81,24 @@ def _counts(data: bytes, n: int) -> NDArray[np.int64]:
     return np.frombuffer(data, kind).astype(np.int64)
 
 
-def _of_hashes(layout: Spec, feature: int, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
-    return np.array(layout.hashes.columns(feature, keys.tolist()), dtype=np.int32)
+def _features(found: NDArray[np.uint32], wide: bool) -> NDArray[np.int64]:
+    """The feature of each entry; unless it is stored (`wide`), from how many entries each feature has."""
+    if wide:
+        return found.astype(np.int64)
+    return np.repeat(np.arange(len(found), dtype=np.int64), found)
 
 
-def _fill(
-    tally: Tally,
-    features: NDArray[np.uint32],
-    keys: NDArray[Any],
-    packed_counts: bytes,
-    column_of: Callable[[int, NDArray[Any]], NDArray[np.int32]],
-    *,
-    wide: bool,
-) -> None:
-    counts = _counts(packed_counts, len(keys))
-    if not len(keys):
-        return
-    if wide:  # the feature of each entry
-        order = np.argsort(features, kind="stable")
-        features, keys, counts = np.bincount(features).astype(np.uint32), keys[order], counts[order]
-    ends = np.cumsum(features, dtype=np.int64)
-    found = np.concatenate(
-        [
-            column_of(feature, keys[end - length : end])
-            for feature, (length, end) in enumerate(zip(features.tolist(), ends.tolist(), strict=True))
-            if length
-        ]
-    )
-    kept = found >= 0
-    tally.add(Places(found[kept], counts[kept]))
+def _of_hashes(layout: Spec, features: NDArray[np.int64], keys: NDArray[np.uint64]) -> NDArray[np.int32]:
+    columns = np.empty(len(keys), dtype=np.int32)
+    order = np.argsort(features, kind="stable")
+    starts = np.flatnonzero(np.diff(features[order], prepend=-1)).tolist()
+    for start, end in pairwise([*starts, len(keys)]):
+        mine = order[start:end]
+        columns[mine] = layout.hashes.columns(int(features[mine[0]]), keys[mine].tolist())
+    return columns
+
+
+def _fill(tally: Tally, columns: NDArray[np.int32], packed_counts: bytes) -> None:
+    counts, kept = _counts(packed_counts, len(columns)), columns >= 0
+    if len(columns):
+        tally.add(Places(columns[kept], counts[kept]))
