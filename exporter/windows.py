@@ -6,7 +6,7 @@ too, so that a restart need not read them one by one (docs/decisions/0016).
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 
 import msgspec
@@ -21,8 +21,9 @@ from exporter.summaries.packed import packed, unpacked
 
 MOST_NAMES = 50
 NAME_LENGTH = 120
-# Blocks kept in memory after a save: the one that fills and the one before, for events that are a little late.
-WARM_BLOCKS = 2
+# Blocks kept in memory after a save: the one that fills and the one before, for events that are a little late; and as
+# many as have fewer entries than this together, so that small ones need not be read again when they go.
+WARM_BLOCKS, WARM_WEIGHT = 2, 1 << 16
 # Blocks that are read to know the sum of all others; where events reach more of them in one step, none is saved.
 MOST_LOUD = 8
 # Stored beside the blocks, whose names are eight bytes.
@@ -176,9 +177,11 @@ class RollingWindow:
         return {}
 
     def unsaved(self) -> int:
-        """Entries held in memory because their blocks are not saved yet; a block weighs some hundreds by itself."""
-        alone = BLOCK_WEIGHT + COLUMN_WEIGHT * len(self.layout.scale.centre)
-        return sum(alone + len(self._warm.get(index, ())) for index in self._changed)
+        """Entries held in memory because their blocks are not saved yet."""
+        return sum(self._weight(self._warm.get(index, ())) for index in self._changed)
+
+    def _weight(self, block: Sized) -> int:
+        return BLOCK_WEIGHT + COLUMN_WEIGHT * len(self.layout.scale.centre) + len(block)
 
     def saved(self) -> None:
         """The rows were written."""
@@ -192,8 +195,9 @@ class RollingWindow:
             self._reached = self._changed.copy() if anew else self._reached | self._changed
             self._summed, self._moved = self._summing, self._moved and not self._looked
         self._changed.clear()
-        while len(self._warm) > WARM_BLOCKS and not self.keeps_all:
-            self._warm.popitem(last=False)
+        weight = 0 if self.keeps_all else sum(map(self._weight, self._warm.values()))
+        while weight > WARM_WEIGHT and len(self._warm) > WARM_BLOCKS:
+            weight -= self._weight(self._warm.popitem(last=False)[1])
 
     def clear_hashes(self, columns: NDArray[np.intp]) -> None:
         self.total.clear_hashes(columns)

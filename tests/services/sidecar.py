@@ -33,10 +33,12 @@ class Sidecar:
         self._port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, joins: Path | None = None) -> None:
+        """`joins`: the file of a control group to be in from the first moment on."""
+        into = [] if joins is None else ["sh", "-c", 'echo 0 >"$0" && exec "$@"', joins]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [PROGRAM, "run", "--config", self._config],
+                [*into, PROGRAM, "run", "--config", self._config],
                 stderr=log,
                 env={**os.environ, "DRIFT_EXPORTER__WEB__LISTEN": f"127.0.0.1:{self._port}"},
             )

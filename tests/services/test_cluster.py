@@ -91,7 +91,7 @@ def test_with_a_tenth_of_a_processor_it_is_healthy_and_scrapes_answer(story: Sto
     story.publish(300)
     story.sidecar.start()
     story.some_read()
-    with group() as tenth:
+    with group("cpu") as tenth:
         tenth.limit_processors(0.1)
         assert story.sidecar.process is not None
         tenth.members.write_text(str(story.sidecar.process.pid))
