@@ -120,9 +120,23 @@ def events(tails: Sequence[bytes], count: int, first: int, per_second: int) -> I
 def predictions(tails: Sequence[bytes], count: int, first: int, per_second: int) -> Iterator[bytes]:
     """The same, each with an id of its own, as those are that wait for a label."""
     step = SECOND // per_second
-    rests = [tail.split(b'"', 4)[4] for tail in tails]  # what follows the id
+    rests = list(map(nameless, tails))
     for i in range(count):
-        yield head(first + i * step) + b',"prediction_id":"2024-%012d"' % i + rests[i % len(rests)]
+        yield prediction(i, first + i * step, rests[i % len(rests)])
+
+
+def nameless(tail: bytes) -> bytes:
+    """What follows the id."""
+    return tail.split(b'"', 4)[4]
+
+
+def prediction(i: int, time: int, rest: bytes) -> bytes:
+    return head(time) + b',"prediction_id":"2024-%012d"' % i + rest
+
+
+def label(i: int, time: int) -> bytes:
+    """Of the prediction of this number."""
+    return head(time) + b',"prediction_id":"2024-%012d","label":%d}' % (i, i % 3 == 0)
 
 
 def write(folder: Path, world: World, servers: str = "localhost:9092", **changes: object) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.data import LABELLED, LABELS, MODEL, SECOND, TOPIC, VERSION, World, head, predictions, write
+from bench.data import LABELLED, LABELS, MODEL, SECOND, TOPIC, VERSION, World, head, label, predictions, write
 from bench.report import Figure, Section
 from bench.sidecar import resident
 from bench.turns import turn
@@ -23,10 +23,6 @@ START = 1_700_000_000 * SECOND
 PER_SECOND = 500  # predictions of one second of event time
 DELAY = 600 * SECOND  # of labels, on average
 TAILS = 5_000
-
-
-def label(i: int, time_: int) -> bytes:
-    return head(time_) + b',"prediction_id":"2024-%012d","label":%d}' % (i, i % 3 == 0)
 
 
 def _app(config_path: str, source: Any, state: str) -> Any:

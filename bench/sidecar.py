@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.data import PARTITIONS, SECOND, TOPIC, World, head
+from bench.data import LABELS, PARTITIONS, SECOND, TOPIC, World, head, label, nameless, prediction
 from exporter.sources import Partition, Records
 
 _FETCH = 1 << 20  # bytes a partition brings a poll, as Kafka does with the exporter's settings
@@ -24,13 +24,19 @@ _FETCH = 1 << 20  # bytes a partition brings a poll, as Kafka does with the expo
 @dataclass(frozen=True)
 class Stream:
     """`events` of `world`, `per_second` of them in a second of event time, the last of them about now; a line every
-    `report` events. `tails`: how many different ones there are."""
+    `report` events. `tails`: how many different ones there are. `delay`: seconds after which every second prediction
+    has its label, all others have none; None: there is no topic of labels."""
 
     world: World
     events: int
     per_second: int
     report: int
     tails: int
+    delay: int | None = None
+
+    def labelled(self, events: int) -> int:
+        """How many predictions have their label when so many events have come."""
+        return 0 if self.delay is None else (max(0, events - self.delay * self.per_second) + 1) // 2
 
 
 class Feed:
@@ -40,13 +46,16 @@ class Feed:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._tails = stream.world.tails(stream.tails, seed=1)
+        tails = stream.world.tails(stream.tails, seed=1)
+        self._tails = tails if stream.delay is None else list(map(nameless, tails))
         self._poll = max(1, _FETCH // (len(self._tails[0]) + 50))
         self._first = time.time_ns() - stream.events * SECOND // stream.per_second
-        self._done = self._told = 0
+        self._step = SECOND // stream.per_second
+        self._done = self._told = self._labels = 0
 
     def seek(self, positions: Mapping[Partition, int]) -> None:
         self._done = PARTITIONS * min(positions.get(Partition(TOPIC, n), 0) for n in range(PARTITIONS))
+        self._labels = positions.get(Partition(LABELS, 0), 0)
 
     def poll(self, timeout: float) -> Iterator[Records]:
         stream, start = self._stream, self._done
@@ -57,22 +66,32 @@ class Feed:
             time.sleep(timeout)
             return
         each = min(self._poll, (stream.events - start) // PARTITIONS)
-        step = SECOND // stream.per_second
         for number in range(PARTITIONS):
             places = range(start + number, start + number + each * PARTITIONS, PARTITIONS)
-            values: list[bytes | None] = [
-                head(self._first + i * step) + self._tails[i % len(self._tails)] for i in places
-            ]
             offsets = range(start // PARTITIONS, start // PARTITIONS + each)
             self._done += each
-            yield Records(Partition(TOPIC, number), values, offsets, offsets.stop)
+            yield Records(Partition(TOPIC, number), list(map(self._event, places)), offsets, offsets.stop)
+        offsets = range(self._labels, stream.labelled(self._done))
+        if offsets:
+            self._labels = offsets.stop
+            yield Records(Partition(LABELS, 0), list(map(self._label, offsets)), offsets, offsets.stop)
+
+    def _event(self, i: int) -> bytes:
+        at, tail = self._first + i * self._step, self._tails[i % len(self._tails)]
+        return head(at) + tail if self._stream.delay is None else prediction(i, at, tail)
+
+    def _label(self, offset: int) -> bytes:
+        return label(2 * offset, self._first + 2 * offset * self._step + (self._stream.delay or 0) * SECOND)
 
     def commit(self, positions: Mapping[Partition, int]) -> None:
         """Nobody else looks."""
 
     def lag(self) -> Mapping[Partition, int]:
         left = (self._stream.events - self._done) // PARTITIONS
-        return {Partition(TOPIC, number): left for number in range(PARTITIONS)}
+        found = {Partition(TOPIC, number): left for number in range(PARTITIONS)}
+        if self._stream.delay is not None:
+            found[Partition(LABELS, 0)] = self._stream.labelled(self._stream.events) - self._labels
+        return found
 
     def start_ends(self) -> Mapping[Partition, int]:
         return {Partition(TOPIC, number): self._stream.events // PARTITIONS for number in range(PARTITIONS)}

@@ -42,8 +42,8 @@ REASONS = get_args(Reason)
 _COUNTERS = b"counters"
 # A replay goes through many blocks between two ticks; saved blocks need no memory. Entries of about 12 bytes.
 MOST_UNSAVED = 1 << 19
-# A row that waits is 200 bytes in memory until it is saved.
-MOST_UNSAVED_ROWS = 50_000
+# A row that waits is 300 bytes in memory until it is saved, and several times that while it is written.
+MOST_UNSAVED_ROWS = 16_384
 # Ids that expire at a time, and how long a turn may go on with it.
 EXPIRED_AT_A_TIME = 500
 EXPIRY_SECONDS = 0.02

@@ -78,7 +78,7 @@ def main() -> None:
 @click.option("--connect", is_flag=True, help="Try the brokers and topics too.")
 def check(config_path: Path, connect: bool, log_level: str, log_format: log.Format) -> None:
     """Say all that is wrong with configuration and references, and what to expect of them."""
-    from exporter.check import BASE_BYTES, expected
+    from exporter.check import base, expected
 
     log.set_up(log_level, log_format)
     config = read_config(config_path, "run" if connect else "replay")
@@ -90,7 +90,7 @@ def check(config_path: Path, connect: bool, log_level: str, log_format: log.Form
             f"model {version.model}, version {version.version}: about {version.series:,} series, "
             f"{version.bytes / 2**20:,.0f} MB"
         )
-    memory = (BASE_BYTES + sum(version.bytes for version in found)) / 2**20
+    memory = (base(config) + sum(version.bytes for version in found)) / 2**20
     click.echo(f"in all about {total:,} series and {memory:,.0f} MB of memory; {config_path} is fine")
     if total > config.limits.series:
         click.echo(f"limits.series is {config.limits.series:,}: the least important series will be left out", err=True)

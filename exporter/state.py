@@ -27,7 +27,7 @@ SCHEMA = 2
 META = b"meta"
 
 # What one process may keep in memory of its state: RocksDB's own defaults are 64 MB a memtable.
-_MEMTABLE = 8 << 20
+_MEMTABLE = 4 << 20
 _CACHE = 8 << 20
 
 

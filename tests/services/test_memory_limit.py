@@ -69,7 +69,7 @@ def test_a_full_load_is_read_under_the_limit_that_check_predicts(
     publish(kafka.servers, topic, [*events(count, total, time.time() - 7 * 86_400)], {"a": 4, "b": 1})
     sidecar = Sidecar(made.config)
     with group("memory") as limited:
-        limited.limit_memory(600 << 20)
+        limited.limit_memory(predicted)
         sidecar.start(limited.members)
         try:
             sidecar.until_metrics(lambda found: found)
