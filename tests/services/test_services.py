@@ -89,8 +89,8 @@ def test_where_no_control_group_can_be_made_the_test_skips_and_in_ci_fails(
 ) -> None:
     monkeypatch.setenv("CI", ci)
     for place, reason in ((tmp_path / "none", "no control group can be made here"), (tmp_path, "has no cpu")):
-        monkeypatch.setattr(cgroup, "_place", lambda place=place: place)
-        with pytest.raises(leaves, match=reason), cgroup.group("memory"):
+        monkeypatch.setattr(cgroup, "_place", lambda controller, place=place: place)
+        with pytest.raises(leaves, match=reason), cgroup.group("cpu"):
             raise AssertionError("there is a group")
     assert list(tmp_path.iterdir()) == [], "what was made is removed"
 
