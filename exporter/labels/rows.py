@@ -16,6 +16,7 @@ from exporter.decode.columns import canonical
 
 PREFIX = b"id/"
 DIGEST = 16
+_EMPTY = blake2b(digest_size=DIGEST)
 # The times of labels are positive, so that what has none sorts before.
 NEVER = -1
 
@@ -103,7 +104,12 @@ decode = msgspec.msgpack.Decoder(Row).decode
 
 def keys_of(ids: Sequence[str]) -> list[bytes]:
     """The key of each id's row; the same in every process."""
-    return [PREFIX + blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest() for id_ in ids]
+    keys = []
+    for id_ in ids:
+        found = _EMPTY.copy()  # a quarter faster than to make one
+        found.update(id_.encode("utf-8", "surrogatepass"))
+        keys.append(PREFIX + found.digest())
+    return keys
 
 
 def text_of(truth: Truth) -> str:

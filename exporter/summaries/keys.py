@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,10 +91,12 @@ class Buckets:
         order, wanted = self.in_order()[0], _by_feature(features, keys)
         at = np.minimum(np.searchsorted(self._sorted, wanted), len(order) - 1)
         found = order[at].astype(np.int32) if len(order) else np.zeros(len(keys), dtype=np.int32)
-        missing = self._sorted[at] != wanted if len(order) else np.ones(len(keys), dtype=bool)
-        for feature in np.unique(features[missing]).tolist():
-            mine = missing & (features == feature)
-            found[mine] = self.columns(feature, keys[mine])
+        missing = np.flatnonzero(self._sorted[at] != wanted) if len(order) else np.arange(len(keys))
+        missing = missing[np.argsort(features[missing], kind="stable")]
+        starts = np.flatnonzero(np.diff(features[missing], prepend=-1)).tolist()
+        for start, end in pairwise([*starts, len(missing)]):
+            mine = missing[start:end]
+            found[mine] = self.columns(int(features[mine[0]]), keys[mine])
         return found
 
     def _of_sizes(self, feature: int, keys: NDArray[np.int32]) -> NDArray[np.int32]:
