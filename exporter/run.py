@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 MakeSource = Callable[[Config], Source]
 # How long a POST /-/reload waits for the turn that is under way.
 RELOAD_SECONDS = 30.0
-# After how long the turn lets go of the interpreter where a scrape waits for it: it does so several times a scrape. With
-# Python's own 5 ms the slowest of a hundred took 53 ms, so it takes 8, and the turn is no slower (bench/scrape.py).
+# After how long the turn lets go of the interpreter where a scrape waits for it, as it does several times a scrape.
+# With the usual 5 ms the slowest of a hundred took 53 ms, so it takes 8; the turn is no slower (bench/scrape.py).
 SWITCH_SECONDS = 0.001
 
 
