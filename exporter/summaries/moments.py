@@ -97,8 +97,10 @@ class Moments:
             total += z
             squares += (z * z) >> FRACTION_BITS
         self.n[column] += len(x)
-        if len(x):
+        if (total, squares) != (0, 0):  # as `merge` has it
             self.far[column] = (total, squares)
+        else:
+            self.far.pop(column, None)
 
     def _carry(self) -> None:
         """One form for each integer: the fine part stays below 2^40, so it cannot overflow."""
