@@ -25,15 +25,7 @@ def measure(quick: bool = False) -> Section:
     with TemporaryDirectory() as name:
         folder = Path(name)
         stream = Stream(HUNDRED, 200_000, 200, 20_000, 1_000) if quick else STREAM
-        resident, most, predicted = _fed(folder / "hundred", stream, section)
-        early = min(events for events in resident if events >= 100_000)
-        section.figures += [
-            Figure("100 features: most ever resident", most / MB, "MB", 150),
-            Figure(f"growth from event {early:,} to {max(resident):,}",
-                   (resident[max(resident)] - resident[early]) / MB, "MB", 2),
-            _foretold("100 features", predicted, most),
-        ]  # fmt: skip
-        section.notes.append(_course("100 features", resident))
+        _over_time("100 features", folder / "hundred", stream, section)
         _waiting(folder / "waiting", stream, section)
         _, most, predicted = _fed(
             folder / "thousand", Stream(THOUSAND, 20_000, 200, 5_000, 200) if quick else WIDE, section
@@ -53,15 +45,19 @@ def _waiting(folder: Path, stream: Stream, section: Section) -> None:
     seconds = stream.events // stream.per_second
     horizon = seconds * 3 // 4
     stream = replace(stream, delay=seconds // 2)
+    _over_time("100 features, with predictions that wait", folder, stream, section, horizon)
+
+
+def _over_time(what: str, folder: Path, stream: Stream, section: Section, horizon: int | None = None) -> None:
     resident, most, predicted = _fed(folder, stream, section, horizon)
     early = min(events for events in resident if events >= 100_000)
     section.figures += [
-        Figure("100 features, with predictions that wait: most ever resident", most / MB, "MB", 150),
+        Figure(f"{what}: most ever resident", most / MB, "MB", 150),
         Figure(f"the same: growth from event {early:,} to {max(resident):,}",
                (resident[max(resident)] - resident[early]) / MB, "MB", 2),
-        _foretold("the same", predicted, most),
+        _foretold(what, predicted, most),
     ]  # fmt: skip
-    section.notes.append(_course("predictions that wait", resident))
+    section.notes.append(_course(what, resident))
 
 
 def _foretold(what: str, predicted: float, most: float) -> Figure:

@@ -53,7 +53,8 @@ MOST_REMEMBERED = 1000
 MOST_TOLD = 10
 # Cells and rows decoded at a time: columns pay from about 2,000 rows on, and 200,000 cells need some 20 MB meanwhile.
 MOST_CELLS, MOST_ROWS = 200_000, 4096
-LEAST_ROWS, PANES_AT_ONCE = 64, 128
+# Of partitions that take turns: so many panes at a time where they have few rows, and so many rows at least.
+PANES_AT_ONCE, LEAST_ROWS = 128, 64
 
 _NOTHING_SAVED: dict[str, Any] = {"positions": [], "highs": [], "closed": None, "followed": None, "latest": []}
 
@@ -85,7 +86,7 @@ class App:
         self._limit = SeriesLimit(config.limits.series)
         self._predicting = {name for name, topic in config.topics.items() if topic.role in ("predictions", "inputs")}
         self._halved = any(topic.role == "inputs" for topic in config.topics.values())
-        self._labelled = any(topic.role == "labels" for topic in config.topics.values())
+        self._labelled = config.labelled
         self.health = Health(started=now(), last_reload=now())
         self.turned = time.monotonic()
         self._next_tick = self.turned

@@ -15,7 +15,7 @@ from exporter.versions import Known, References, Versions
 # what a batch needs while it is decoded. Measured (bench/memory.py): 131 to 147 MB with 13 features, 144 to 149 with
 # 100.
 _BASE = 138 << 20
-# Beside that, where a topic has labels: what waits and is not saved yet, and windows of outcomes. Measured: 157 to 172
+# Beside that, where a topic has labels: what waits and is not saved yet, and windows of outcomes. Measured: 157 to 184
 # MB with 100 features at 200 events a second; 163 and 181 with 10 and 100 where a backlog of a week is read in which
 # hardly any two rows share a pane (tests/services/test_memory_limit.py).
 _LABELLED = 28 << 20
@@ -37,7 +37,7 @@ class Expected:
 
 def base(config: Config) -> int:
     """Resident bytes without any model."""
-    return _BASE + (_LABELLED if any(topic.role == "labels" for topic in config.topics.values()) else 0)
+    return _BASE + (_LABELLED if config.labelled else 0)
 
 
 def expected(config: Config, references: References) -> list[Expected]:

@@ -305,7 +305,7 @@ def file_source(config: Config, files: tuple[str, ...]) -> Any:
 
     # Where few predictions may wait, the labels between them must not come after them all.
     room = min(model.labels.capacity for model in config.models.values())
-    labelled = any(topic.role == "labels" for topic in config.topics.values())
+    labelled = config.labelled
     lines = max(1, min(LINES, room // 16)) if labelled else LINES
     return FileSource(
         topic_files(config, files), {name: time_of(topic) for name, topic in config.topics.items()}, lines

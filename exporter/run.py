@@ -44,7 +44,7 @@ def kafka_source(config: Config) -> Source:
 
     assert config.kafka is not None, "a configuration is loaded for `run` only with it"
     back = max(window.ns for window in config.windows)
-    if any(topic.role == "labels" for topic in config.topics.values()):
+    if config.labelled:
         back = max(back, *(model.labels.horizon.ns for model in config.models.values()))
     try:
         return KafkaSource(config.kafka, config.topics, time.time_ns() - back)

@@ -80,7 +80,7 @@ class Versions:
         ]
         opinions = (topic.fields.baselines for topic in config.topics.values())
         self._baselines = sorted({name for names in opinions for name in names})
-        self._labelled = any(topic.role == "labels" for topic in config.topics.values())
+        self._labelled = config.labelled
         self._known: dict[tuple[str, str], Known] = {}
         self._schemas: dict[tuple[str, str], Schema] = {}
         self._rows: dict[bytes, bytes | None] = {}

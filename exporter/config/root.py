@@ -131,6 +131,11 @@ class Config(Section):
     web: Web = Web()
     """The exporter's own pages."""
 
+    @property
+    def labelled(self) -> bool:
+        """Whether any topic has labels, so that predictions wait for theirs."""
+        return any(topic.role == "labels" for topic in self.topics.values())
+
     @field_validator("kafka")
     @classmethod
     def _there_to_run(cls, kafka: Kafka | None, info: ValidationInfo) -> Kafka | None:

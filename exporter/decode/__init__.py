@@ -132,5 +132,5 @@ def decoders(config: Config, schema_of: SchemaOf) -> dict[str, Decoder]:
     """A decoder for each configured topic."""
     from exporter.decode.json import JsonDecoder
 
-    labelled = any(topic.role == "labels" for topic in config.topics.values())
+    labelled = config.labelled
     return {name: JsonDecoder(topic, schema_of, labelled) for name, topic in config.topics.items()}

@@ -5,7 +5,7 @@ belong to its windows and blocks. So merging is vector addition, and only what o
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
@@ -88,15 +88,12 @@ class Buckets:
 
         For a few keys of many features, as a block has them: 0.1 ms where asking 80 features one by one takes 1.2.
         """
-        order, wanted = self.in_order()[0], _by_feature(features, keys)
+        order, wanted = self.in_order()[0], _rank(features, keys)
         at = np.minimum(np.searchsorted(self._sorted, wanted), len(order) - 1)
         found = order[at].astype(np.int32) if len(order) else np.zeros(len(keys), dtype=np.int32)
         missing = np.flatnonzero(self._sorted[at] != wanted) if len(order) else np.arange(len(keys))
-        missing = missing[np.argsort(features[missing], kind="stable")]
-        starts = np.flatnonzero(np.diff(features[missing], prepend=-1)).tolist()
-        for start, end in pairwise([*starts, len(missing)]):
-            mine = missing[start:end]
-            found[mine] = self.columns(int(features[mine[0]]), keys[mine])
+        for feature, places in by_feature(features[missing]):
+            found[missing[places]] = self.columns(feature, keys[missing[places]])
         return found
 
     def _of_sizes(self, feature: int, keys: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -160,7 +157,7 @@ class Buckets:
         feature, key = self._known()
         done = len(self._order)
         if done < len(key):
-            new = _by_feature(feature[done:], key[done:])
+            new = _rank(feature[done:], key[done:])
             order = np.argsort(new)
             at = np.searchsorted(self._sorted, new[order])
             self._sorted = np.insert(self._sorted, at, new[order])
@@ -176,9 +173,17 @@ class Buckets:
         return self._arrays
 
 
-def _by_feature(features: NDArray[np.int64], keys: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.int64]:
+def _rank(features: NDArray[np.int64], keys: NDArray[np.int64] | NDArray[np.int32]) -> NDArray[np.int64]:
     """A number each, by which they are sorted by feature and then by key."""
     return (features << 32) + keys
+
+
+def by_feature(features: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Each of the `features` (int64[n]), ascending, with the places where it stands, ascending."""
+    order = np.argsort(features, kind="stable")
+    starts = np.flatnonzero(np.diff(features[order], prepend=-1)).tolist()
+    for start, end in pairwise([*starts, len(order)]):
+        yield int(features[order[start]]), order[start:end]
 
 
 @lru_cache(maxsize=1 << 14)  # the same few texts come in every batch

@@ -4,7 +4,6 @@ Entries stand by feature, so that a feature costs its length instead of a number
 they may be: 5 or 6 bytes an entry instead of 16.
 """
 
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.summaries.block import Block, Spec
+from exporter.summaries.keys import by_feature
 from exporter.summaries.tally import Places, Tally
 
 _FORM = 2
@@ -32,10 +32,10 @@ def packed(block: Block) -> bytes:
         "n": block.moments.n.tobytes(),
         "sums": block.moments.sums.tobytes(),
         "far": [[column, str(a), str(b)] for column, (a, b) in block.moments.far.items()],
-        "buckets": _by_feature(
+        "buckets": _grouped(
             registry.features()[buckets.columns], registry.keys()[buckets.columns].astype(np.int32), buckets
         ),
-        "hashes": _by_feature(hash_features, hash_keys, hashes),
+        "hashes": _grouped(hash_features, hash_keys, hashes),
     }
     return msgspec.msgpack.encode(document)
 
@@ -61,7 +61,7 @@ def unpacked(layout: Spec, data: bytes) -> Block:
     return block
 
 
-def _by_feature(features: NDArray[np.int64], keys: NDArray[Any], hits: Places) -> list[bytes]:
+def _grouped(features: NDArray[np.int64], keys: NDArray[Any], hits: Places) -> list[bytes]:
     """How many entries each feature has, their keys, their counts."""
     assert hits.counts is not None, "a sum has counts"
     order = np.argsort(features, kind="stable")
@@ -90,11 +90,8 @@ def _features(found: NDArray[np.uint32], wide: bool) -> NDArray[np.int64]:
 
 def _of_hashes(layout: Spec, features: NDArray[np.int64], keys: NDArray[np.uint64]) -> NDArray[np.int32]:
     columns = np.empty(len(keys), dtype=np.int32)
-    order = np.argsort(features, kind="stable")
-    starts = np.flatnonzero(np.diff(features[order], prepend=-1)).tolist()
-    for start, end in pairwise([*starts, len(keys)]):
-        mine = order[start:end]
-        columns[mine] = layout.hashes.columns(int(features[mine[0]]), keys[mine].tolist())
+    for feature, places in by_feature(features):
+        columns[places] = layout.hashes.columns(feature, keys[places].tolist())
     return columns
 
 

@@ -110,7 +110,7 @@ def _predictions(config: Config, files: Sequence[tuple[str, str]], store: RocksS
     rules = {name: Rule(one.labels.horizon.ns, 1 << 62) for name, one in config.models.items()}
     join = LabelJoin(rules, store, Counters(), lambda *key: key, lambda *key: key, waits=False)
     places = {topic: Places(config.topics[topic]) for topic, _ in files}
-    labelled = any(topic.role == "labels" for topic in config.topics.values())
+    labelled = config.labelled
     for records, decoded in _read(config, files):
         topic = records.partition.topic
         never = np.full(len(decoded.time), _NEVER)

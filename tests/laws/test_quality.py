@@ -1,6 +1,8 @@
 """Performance and targets: which rows are losses, which of them are evidence, and when a score passes its line."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -204,6 +206,28 @@ def test_a_replaced_label_and_one_that_came_late_are_no_evidence() -> None:
     assert q.scores() == {}
 
 
+def played(
+    make: Callable[[], Quality],
+    store: MemoryStore,
+    cuts: list[int],
+    panes: np.ndarray,
+    add: Callable[[Quality, np.ndarray], None],
+    restart: bool,
+    rng: np.random.Generator,
+) -> Quality:
+    """All rows of 41 panes in pieces, in any order, closed at each of the `cuts`; `restart`: after each piece."""
+    q = make()
+    for a, b in zip([0, *sorted(cuts)], [*sorted(cuts), 41], strict=True):
+        for half in np.array_split(rng.permutation(np.flatnonzero((panes >= a) & (panes < b))), 2):
+            add(q, half)
+            if restart:
+                store.write(q.rows())
+                q = make()
+                q.load()
+        q.advance(b * PANE)
+    return q
+
+
 @given(st.lists(st.integers(0, 40), max_size=12), st.booleans())
 def test_neither_the_batches_nor_a_restart_change_a_bit(cuts: list[int], restart: bool) -> None:
     rng = np.random.default_rng(2)
@@ -213,16 +237,11 @@ def test_neither_the_batches_nor_a_restart_change_a_bit(cuts: list[int], restart
     one, store = quality(MAE, usual=usual), MemoryStore()
     one.add(outcomes(said, true, panes))
     one.advance(41 * PANE)
-    many = quality(MAE, usual=usual, store=store)
-    for a, b in zip([0, *sorted(cuts)], [*sorted(cuts), 41], strict=True):
-        rows = (panes >= a) & (panes < b)
-        for half in np.array_split(np.flatnonzero(rows), 2):
-            many.add(outcomes(said[half], true[half], panes[half]))
-            if restart:
-                store.write(many.rows())
-                many = quality(MAE, usual=usual, store=store)
-                many.load()
-        many.advance(b * PANE)
+
+    def add(to: Quality, rows: np.ndarray) -> None:
+        to.add(outcomes(said[rows], true[rows], panes[rows]))
+
+    many = played(lambda: quality(MAE, usual=usual, store=store), store, cuts, panes, add, restart, rng)
     assert many.scores() == one.scores()
     assert set(many.scores()) == {"mae", PERFORMANCE}
 
@@ -233,20 +252,15 @@ def test_when_labels_begin_to_be_evidence_depends_on_neither(cuts: list[int], re
     panes = np.sort(rng.integers(0, 40, 400))
     true = (rng.random(400) < panes / 120).astype(np.int64)  # the second class comes late
     said = np.where(rng.random(400) < 0.4, 1 - true, true)
+
+    def add(to: Quality, rows: np.ndarray) -> None:
+        to.add(outcomes(said[rows], true[rows], panes[rows]))
+
     found = []
-    for at in ([], sorted(cuts)):
+    for at in ([], cuts):
         store = MemoryStore()
-        q = quality(ACCURACY, classes=HALVES, store=store)
-        for a, b in zip([0, *at], [*at, 41], strict=True):
-            rows = np.flatnonzero((panes >= a) & (panes < b))
-            for half in np.array_split(rng.permutation(rows), 2):
-                q.add(outcomes(said[half], true[half], panes[half]))
-                if restart:
-                    store.write(q.rows())
-                    q = quality(ACCURACY, classes=HALVES, store=store)
-                    q.load()
-            q.advance(b * PANE)
-        found.append(q.scores())
+        make = partial(quality, ACCURACY, classes=HALVES, store=store)
+        found.append(played(make, store, at, panes, add, restart, rng).scores())
     assert found[0] == found[1]
     assert found[0]
 
